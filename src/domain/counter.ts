@@ -1,0 +1,119 @@
+import { TollgateError } from '../errors.ts'
+import { type Amount, AMOUNT_LIMIT, WHOLE } from './amount.ts'
+import type { Aggregate, Grant, Instant } from './entitlement.ts'
+
+/** The aggregate of one window's events. Every op raises `version` by one, so a version names a state. */
+export interface Counter {
+  readonly used: Amount
+  readonly reserved: Amount
+  readonly version: number
+  /** The instant of the event that `last` shows; null before the first one. */
+  readonly lastAt: Instant | null
+}
+
+export const EMPTY: Counter = { used: 0n, reserved: 0n, version: 0, lastAt: null }
+
+/** One change to a counter: `add` is a report or a correction, `set` is Tier's clobber and Kana's SET. */
+export interface Op {
+  readonly mode: 'add' | 'set'
+  readonly amount: Amount
+  readonly at: Instant
+}
+
+export interface Applied {
+  readonly counter: Counter
+  /** The change of `used`: the sum of all deltas of a window is its counter, for every aggregate. */
+  readonly delta: Amount
+}
+
+/**
+ * The only place where usage is added up.
+ * @throws TollgateError `invalid_amount` for a negative amount where the aggregate takes none, or a total of 10^28
+ */
+export function apply (counter: Counter, aggregate: Aggregate, op: Op): Applied {
+  const used = total(counter, aggregate, op)
+  if (used >= AMOUNT_LIMIT) {
+    throw new TollgateError('invalid_amount', 'n would raise the total to 10^28 or more', { pointer: '/n' })
+  }
+  const lastAt = decidesLast(counter, op) ? op.at : counter.lastAt
+  return {
+    counter: { used, reserved: counter.reserved, version: counter.version + 1, lastAt },
+    delta: used - counter.used
+  }
+}
+
+function total (counter: Counter, aggregate: Aggregate, op: Op): Amount {
+  if (op.mode === 'set') {
+    if (op.amount < 0n) throw negative('with clobber, which sets the total')
+    return op.amount
+  }
+  if (aggregate === 'sum') return floor(counter.used + op.amount)
+  if (op.amount < 0n) throw negative(`for a feature whose aggregate is ${aggregate}; corrections are for sum`)
+  switch (aggregate) {
+    case 'count': return counter.used + WHOLE
+    case 'max': return op.amount > counter.used ? op.amount : counter.used
+    case 'last':
+    case 'perpetual': return decidesLast(counter, op) ? op.amount : counter.used
+  }
+}
+
+/** A set forgets what was reported before it, so it decides whatever its instant is; equal instants: the later arrival. */
+function decidesLast (counter: Counter, op: Op): boolean {
+  return op.mode === 'set' || counter.lastAt === null || op.at >= counter.lastAt
+}
+
+/** A correction never takes a total below zero. */
+function floor (amount: Amount): Amount {
+  return amount < 0n ? 0n : amount
+}
+
+function negative (where: string): TollgateError {
+  return new TollgateError('invalid_amount', `n must not be negative ${where}`, { pointer: '/n' })
+}
+
+export type AllowedReason = 'unlimited' | 'within_limit' | 'overage' | 'no_increase' | 'granted'
+export type RefusedReason = 'limit_reached' | 'feature_not_found'
+
+/** What `can` answers. `limit` and `remaining` null: unlimited. */
+export interface Verdict {
+  readonly ok: boolean
+  readonly reason: AllowedReason | RefusedReason
+  readonly used: Amount
+  readonly reserved: Amount
+  readonly limit: Amount | null
+  readonly remaining: Amount | null
+  readonly overage: boolean
+}
+
+const NOT_HELD: Verdict = {
+  ok: false, reason: 'feature_not_found', used: 0n, reserved: 0n, limit: 0n, remaining: 0n, overage: false
+}
+
+/**
+ * Would `op` be allowed now? (design, "allowed"). Answers; changes nothing.
+ * @throws TollgateError as `apply` does
+ */
+export function decide (grant: Grant | null, counter: Counter, op: Op): Verdict {
+  if (grant === null) return NOT_HELD
+  const { limit, overage } = grant
+  const { used, reserved } = counter
+  const figures = { used, reserved, limit, remaining: remaining(limit, used + reserved), overage }
+  if (grant.type === 'boolean') return { ok: true, reason: 'granted', ...figures }
+  const after = apply(counter, grant.aggregate, op).counter.used
+  if (limit === null) return { ok: true, reason: 'unlimited', ...figures }
+  if (after + reserved <= limit) return { ok: true, reason: 'within_limit', ...figures }
+  if (overage) return { ok: true, reason: 'overage', ...figures }
+  if (after <= used) return { ok: true, reason: 'no_increase', ...figures }
+  return { ok: false, reason: 'limit_reached', ...figures }
+}
+
+/** What is left of a limit, never negative; null: unlimited. */
+export function remaining (limit: Amount | null, taken: Amount): Amount | null {
+  if (limit === null) return null
+  return taken >= limit ? 0n : limit - taken
+}
+
+/** How far a total lies above its limit. */
+export function over (limit: Amount | null, used: Amount): Amount {
+  return limit === null || used <= limit ? 0n : used - limit
+}

@@ -1,0 +1,101 @@
+import type { Amount } from './amount.ts'
+
+/** How usage is added up within a window. `perpetual` is Tier's: as `last`, in one window that never ends. */
+export type Aggregate = 'sum' | 'count' | 'max' | 'last' | 'perpetual'
+export type Reset = 'hour' | 'day' | 'week' | 'month' | 'quarter' | 'year' | 'never'
+export type FeatureType = 'metered' | 'boolean'
+/** `highest`: competes with others of its feature, the highest limit decides. `sum`: its limit is added to that. */
+export type Combine = 'highest' | 'sum'
+/** Milliseconds since 1970-01-01T00:00:00Z. */
+export type Instant = number
+
+/** What one plan says of one feature. */
+export interface Entitlement {
+  /** `feature:calls` */
+  readonly feature: string
+  readonly type: FeatureType
+  /** null: unlimited. Always null for a boolean feature. */
+  readonly limit: Amount | null
+  readonly overage: boolean
+  /** `never` whenever `aggregate` is `perpetual`. */
+  readonly reset: Reset
+  readonly aggregate: Aggregate
+  readonly combine: Combine
+}
+
+/** Where window boundaries are counted from: the start of a subscription, or the calendar (`at` is null). */
+export interface Anchor {
+  readonly at: Instant | null
+  /** IANA name; days, weeks and longer are counted on this zone's clocks. */
+  readonly timeZone: string
+}
+
+/** One entitlement, held by an org for the half-open stretch `[start, end)`; `end` null: without end. */
+export interface Term {
+  readonly subscription: number
+  readonly start: Instant
+  readonly end: Instant | null
+  readonly anchor: Anchor
+  readonly entitlement: Entitlement
+}
+
+/** What an org is granted of one feature at one instant: its terms, combined. */
+export interface Grant {
+  readonly type: FeatureType
+  readonly limit: Amount | null
+  readonly overage: boolean
+  readonly reset: Reset
+  readonly aggregate: Aggregate
+  readonly anchor: Anchor
+  /** The subscriptions whose terms made this grant, the deciding one first. */
+  readonly subscriptions: readonly number[]
+}
+
+/**
+ * Combines the terms of one feature that are in force at one instant (design, "several plans with one feature"):
+ * those that compete are ordered by limit, then overage, then age, and the first decides limit, overage, reset and
+ * anchor; those that sum then add their limits. Where a metered term is held, a boolean one adds nothing: access is
+ * given already, and a metered feature must stay reportable.
+ */
+export function combine (terms: readonly Term[]): Grant | null {
+  const metered = terms.filter(term => term.entitlement.type === 'metered')
+  const counted = metered.length > 0 ? metered : terms
+  const competing = counted.filter(term => term.entitlement.combine === 'highest').sort(byRank)
+  const adding = counted.filter(term => term.entitlement.combine === 'sum').sort((a, b) => a.subscription - b.subscription)
+  const decides = competing[0] ?? adding[0]
+  if (decides === undefined) return null
+  const summands = competing.length > 0 ? [decides, ...adding] : adding
+  const { type, overage, reset, aggregate } = decides.entitlement
+  return {
+    type,
+    limit: sumOfLimits(summands),
+    overage,
+    reset,
+    aggregate,
+    anchor: decides.anchor,
+    subscriptions: summands.map(term => term.subscription)
+  }
+}
+
+function byRank (a: Term, b: Term): number {
+  return compareLimits(b.entitlement.limit, a.entitlement.limit) ||
+    Number(b.entitlement.overage) - Number(a.entitlement.overage) ||
+    a.subscription - b.subscription
+}
+
+/** Unlimited is the highest. */
+function compareLimits (a: Amount | null, b: Amount | null): number {
+  if (a === b) return 0
+  if (a === null) return 1
+  if (b === null) return -1
+  return a < b ? -1 : 1
+}
+
+function sumOfLimits (terms: readonly Term[]): Amount | null {
+  let sum = 0n
+  for (const { entitlement: { limit } } of terms) {
+    if (limit === null) return null
+    sum += limit
+  }
+  return sum
+}
