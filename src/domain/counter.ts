@@ -82,11 +82,12 @@ export interface Verdict {
   readonly reserved: Amount
   readonly limit: Amount | null
   readonly remaining: Amount | null
-  readonly overage: boolean
+  /** How far `used` lies above the limit. */
+  readonly overage: Amount
 }
 
 const NOT_HELD: Verdict = {
-  ok: false, reason: 'feature_not_found', used: 0n, reserved: 0n, limit: 0n, remaining: 0n, overage: false
+  ok: false, reason: 'feature_not_found', used: 0n, reserved: 0n, limit: 0n, remaining: 0n, overage: 0n
 }
 
 /**
@@ -95,14 +96,14 @@ const NOT_HELD: Verdict = {
  */
 export function decide (grant: Grant | null, counter: Counter, op: Op): Verdict {
   if (grant === null) return NOT_HELD
-  const { limit, overage } = grant
+  const { limit } = grant
   const { used, reserved } = counter
-  const figures = { used, reserved, limit, remaining: remaining(limit, used + reserved), overage }
+  const figures = { used, reserved, limit, remaining: remaining(limit, used + reserved), overage: over(limit, used) }
   if (grant.type === 'boolean') return { ok: true, reason: 'granted', ...figures }
   const after = apply(counter, grant.aggregate, op).counter.used
   if (limit === null) return { ok: true, reason: 'unlimited', ...figures }
   if (after + reserved <= limit) return { ok: true, reason: 'within_limit', ...figures }
-  if (overage) return { ok: true, reason: 'overage', ...figures }
+  if (grant.overage) return { ok: true, reason: 'overage', ...figures }
   if (after <= used) return { ok: true, reason: 'no_increase', ...figures }
   return { ok: false, reason: 'limit_reached', ...figures }
 }
