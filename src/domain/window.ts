@@ -1,0 +1,123 @@
+import { combine, type Aggregate, type Grant, type Instant, type Term } from './entitlement.ts'
+import { type Grid, TIME_BEGIN, type Window, windowOf } from './period.ts'
+
+export type { Window } from './period.ts'
+
+/**
+ * One feature of one org through all time: what is granted, and the windows in which usage adds up. The windows
+ * partition time: each instant from `TIME_BEGIN` on lies in exactly one. All look-ups are O(log n) in the terms.
+ */
+export interface Timeline {
+  /** Null in a gap between terms and after the last. Before the first term its grant applies already. */
+  readonly grantAt: (at: Instant) => Grant | null
+  /** The end knows the changes that are scheduled. It is when usage is next at 0; null: never. */
+  readonly windowAt: (at: Instant) => Window
+  /**
+   * The grant by which a window as a whole is judged: the one in force just before its end, or where it ends in a gap
+   * the last that was held inside it; null where none was.
+   * @param window as `windowAt` gave it
+   */
+  readonly grantAtEnd: (window: Window) => Grant | null
+  /**
+   * Windows, newest first: from the one that contains the instant just before `before`, back to the one that contains
+   * `notBefore`, at most `countMax`. Continue a page with the `start` of its last window as `before`.
+   */
+  readonly windowsBack: (before: Instant, countMax: number, notBefore: Instant) => Window[]
+}
+
+/** From `start` to the start of the next one the same terms are in force. */
+interface Stretch {
+  readonly start: Instant
+  readonly grant: Grant | null
+}
+
+/** Windows that share a grid and an aggregate. Where the next era starts, a window is cut. */
+interface Era {
+  readonly start: Instant
+  readonly grid: Grid
+  readonly aggregate: Aggregate
+}
+
+/** @param terms of one feature of one org, in any order; a term that ends where it starts or before says nothing */
+export function timeline (terms: readonly Term[]): Timeline {
+  const stretches = stretchesOf(terms)
+  const eras = erasOf(stretches)
+  const windowAt = (at: Instant): Window => windowIn(eras, at)
+  return {
+    grantAt: at => stretches[indexAt(stretches, at)]?.grant ?? null,
+    windowAt,
+    grantAtEnd: window => grantAtEnd(stretches, window),
+    windowsBack: (before, countMax, notBefore) => {
+      const windows: Window[] = []
+      const floor = Math.max(notBefore, TIME_BEGIN)
+      for (let cursor = before; cursor > floor && windows.length < countMax;) {
+        const window = windowAt(cursor - 1)
+        windows.push(window)
+        cursor = window.start
+      }
+      return windows
+    }
+  }
+}
+
+/** Quadratic in the terms, of which one feature has a handful. Never two stretches without a grant in a row. */
+function stretchesOf (terms: readonly Term[]): Stretch[] {
+  const held = terms.filter(term => term.end === null || term.end > term.start)
+  const breakpoints = new Set(held.flatMap(({ start, end }) => end === null ? [start] : [start, end]))
+  return [...breakpoints].sort((a, b) => a - b).map(start => ({
+    start,
+    grant: combine(held.filter(term => term.start <= start && (term.end === null || term.end > start)))
+  }))
+}
+
+/**
+ * A gap begins no era, and neither does a grant that comes after it with the grid of the one before: who cancels and
+ * comes back must not find a fresh allowance.
+ */
+function erasOf (stretches: readonly Stretch[]): Era[] {
+  const eras: Era[] = []
+  for (const { start, grant } of stretches) {
+    const era = eras.at(-1)
+    if (grant === null || (era !== undefined && keeps(era, grant))) continue
+    eras.push({ start, grid: { reset: grant.reset, anchor: grant.anchor }, aggregate: grant.aggregate })
+  }
+  return eras
+}
+
+/** What never resets has no boundaries to count, so a new anchor or zone does not hand out a second lifetime allowance. */
+function keeps ({ grid, aggregate }: Era, grant: Grant): boolean {
+  if (grid.reset !== grant.reset || aggregate !== grant.aggregate) return false
+  return grid.reset === 'never' || (grid.anchor.at === grant.anchor.at && grid.anchor.timeZone === grant.anchor.timeZone)
+}
+
+/** The window of the grid in force, clipped to its era; the first era reaches back without end. */
+function windowIn (eras: readonly Era[], at: Instant): Window {
+  const index = indexAt(eras, at)
+  const era = eras[index]
+  if (era === undefined) return { start: TIME_BEGIN, end: null }
+  const { start, end } = windowOf(era.grid, at)
+  const nextCut = eras[index + 1]?.start ?? null
+  return {
+    start: index === 0 ? start : Math.max(start, era.start),
+    end: end === null || (nextCut !== null && nextCut < end) ? nextCut : end
+  }
+}
+
+function grantAtEnd (stretches: readonly Stretch[], { start, end }: Window): Grant | null {
+  const index = end === null ? stretches.length - 1 : indexAt(stretches, end - 1)
+  const last = stretches[index]
+  if (last === undefined || last.grant !== null) return last?.grant ?? null
+  return last.start > start ? stretches[index - 1]?.grant ?? null : null
+}
+
+/** The last that starts at `at` or before, else the first: what comes first also applies to the time before it. */
+function indexAt (list: ReadonlyArray<{ readonly start: Instant }>, at: Instant): number {
+  let low = 0
+  let high = list.length - 1
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2)
+    if ((list[middle]?.start ?? Infinity) <= at) low = middle
+    else high = middle - 1
+  }
+  return low
+}

@@ -1,0 +1,105 @@
+import type { SQL } from 'drizzle-orm'
+import { PgDialect } from 'drizzle-orm/pg-core'
+import { drizzle, type PgRemoteDatabase } from 'drizzle-orm/pg-proxy'
+
+/** One SQL statement; parameters are text, numbers, booleans or null, arrays are Postgres array literals. */
+export interface Statement {
+  readonly text: string
+  readonly params: readonly unknown[]
+}
+
+export const BEGIN: Statement = { text: 'begin', params: [] }
+export const COMMIT: Statement = { text: 'commit', params: [] }
+export const ROLLBACK: Statement = { text: 'rollback', params: [] }
+
+/** Rows in column order. `int4` is a number, `bool` a boolean, `json` parsed; everything else is Postgres's text. */
+export interface Result {
+  readonly columns: readonly string[]
+  readonly rows: readonly (readonly unknown[])[]
+}
+
+export interface Session {
+  /** Sends all statements at once, in order: one round trip. Rejects with the first failure. */
+  run (statements: readonly Statement[]): Promise<Result[]>
+}
+
+/**
+ * A connection of its own, for the ledger's pipelined transactions. Any failure other than a statement's own error
+ * makes it unusable; the owner then drops it and takes another.
+ */
+export interface Lane extends Session {
+  close (): Promise<void>
+}
+
+/** The port behind which postgres.js and PGlite are the same: the same statements, the same rows. */
+export interface Database extends Session {
+  /** @param timeoutMs how long one call in it may take; for migrations, which wait for each other */
+  transaction <T> (work: (session: Session) => Promise<T>, timeoutMs?: number): Promise<T>
+  lane (): Lane
+  close (): Promise<void>
+}
+
+export type Orm = PgRemoteDatabase<Record<string, never>>
+
+/** drizzle over any session. Its driver-neutral proxy is used so that one query builder serves both drivers. */
+export function orm (session: Session): Orm {
+  return drizzle(async (text, params, method) => {
+    const [result] = await session.run([{ text, params }])
+    if (result === undefined) return { rows: [] }
+    return { rows: method === 'execute' ? result.rows.map(row => named(result.columns, row)) : result.rows as unknown[][] }
+  })
+}
+
+function named (columns: readonly string[], row: readonly unknown[]): Record<string, unknown> {
+  return Object.fromEntries(columns.map((column, i) => [column, row[i]]))
+}
+
+const dialect = new PgDialect()
+
+/** Compiles a statement once; `sql.placeholder(name)` marks what `bind` fills in on every run. */
+export function prepare<Names extends string> (query: SQL): (values: Readonly<Record<Names, unknown>>) => Statement {
+  const { sql: text, params } = dialect.sqlToQuery(query)
+  const names = params.map(param => {
+    if (typeof param === 'object' && param !== null && 'name' in param) return param.name as Names
+    throw new Error(`a prepared statement takes placeholders only: ${text}`)
+  })
+  return values => ({ text, params: names.map(name => values[name]) })
+}
+
+/**
+ * Did the statement itself fail, or the connection? Classes 08 and 57P are a statement's failure in form only: the
+ * server is closing the connection.
+ */
+export function isStatementError (error: unknown): boolean {
+  const state = sqlState(error)
+  return state !== undefined && !/^(08|57P)/.test(state)
+}
+
+/** The five characters of a server's error, also of one that drizzle has wrapped. */
+export function sqlState (error: unknown): string | undefined {
+  let cause: unknown = error
+  for (let depth = 0; depth < 4 && typeof cause === 'object' && cause !== null; depth += 1) {
+    const { code, severity } = cause as { code?: unknown, severity?: unknown }
+    if (typeof code === 'string' && severity !== undefined) return code
+    cause = (cause as { cause?: unknown }).cause
+  }
+  return undefined
+}
+
+/** Thrown in place of an answer that did not come in time; the connection it was asked on is given up. */
+export class CallTimeout extends Error {
+  override readonly name = 'CallTimeout'
+}
+
+/** Settles with `promise`, or rejects after `timeoutMs`: a store that is frozen must not hold its callers. */
+export async function within<T> (timeoutMs: number, promise: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const expired = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new CallTimeout(`no answer within ${timeoutMs} ms`)), timeoutMs)
+  })
+  try {
+    return await Promise.race([promise, expired])
+  } finally {
+    clearTimeout(timer)
+  }
+}

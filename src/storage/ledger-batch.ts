@@ -1,0 +1,258 @@
+import { makePgArray } from 'drizzle-orm/pg-core'
+import { TollgateError } from '../errors.ts'
+import { type Amount, amountFromNumeric, amountText } from '../domain/amount.ts'
+import { apply } from '../domain/counter.ts'
+import type { Grant, Instant } from '../domain/entitlement.ts'
+import type { HeldFeature, Org } from '../domain/org.ts'
+import type { Window } from '../domain/window.ts'
+import { amountArray, instantArray, readTallies, talliesFrom, talliesStatement, type WantedCounter } from './counters.ts'
+import { BEGIN, COMMIT, isStatementError, type Lane, type Result, type Statement } from './database.ts'
+import { lockOrgs, readEvents, readVersions, write } from './ledger-statements.ts'
+import type { Publication, Tally } from './mirror.ts'
+import type { Orgs } from './orgs.ts'
+import { instantFrom } from './schema.ts'
+
+/** One report on its way into the ledger. */
+export interface Op {
+  /** As this process last saw it; read again under its lock if its version has moved on. */
+  readonly org: Org
+  readonly feature: string
+  readonly mode: 'add' | 'set'
+  readonly amount: Amount
+  readonly at: Instant
+  readonly id: string
+  /** The caller chose the id, so it may be there already. */
+  readonly idGiven: boolean
+  /** A UUID's worth of the hash of the request as it was sent. */
+  readonly fingerprint: string
+  /** JSON text. */
+  readonly properties: string | null
+}
+
+/** What was stored of an event: the answer to it, now and whenever it is sent again. */
+export interface Recorded {
+  readonly usedAfter: Amount
+  /** null: unlimited */
+  readonly limitAfter: Amount | null
+  readonly window: Window
+  readonly duplicate: boolean
+}
+
+export type Outcome = { readonly recorded: Recorded } | { readonly refused: TollgateError }
+
+export interface Committed {
+  /** One per op, in order. */
+  readonly outcomes: readonly Outcome[]
+  readonly publications: readonly Publication[]
+}
+
+/** The connection failed. `sent`: the commit was on its way, so whether it happened is not known. */
+export class ConnectionLost extends Error {
+  override readonly name = 'ConnectionLost'
+  readonly sent: boolean
+  /** With what was sent: the ops that were new to the ledger then, so that finding them later is no duplicate. */
+  readonly fresh: readonly Op[]
+  constructor (sent: boolean, fresh: readonly Op[], cause: unknown) {
+    super('the connection to the ledger was lost', { cause })
+    this.sent = sent
+    this.fresh = fresh
+  }
+}
+
+/** An op and where it counts: all three undefined if its org is gone, `grant` null if the feature is not held at `at`. */
+interface Placed {
+  readonly op: Op
+  readonly org: Org | undefined
+  readonly held: HeldFeature | undefined
+  readonly grant: Grant | null
+  readonly wanted: WantedCounter | undefined
+}
+
+interface NewEvent {
+  readonly op: Op
+  readonly key: WantedCounter['key']
+  readonly delta: Amount
+  readonly recorded: Recorded
+}
+
+interface Touched {
+  readonly wanted: WantedCounter
+  readonly basedOn: number
+  tally: Tally
+}
+
+/**
+ * One transaction, two round trips: lock and read; reduce in TypeScript; write and commit.
+ * @param checkIds look for every id, also those made here: the batch may have been committed before
+ * @throws ConnectionLost, or the error of a statement, after which nothing of the batch has happened
+ */
+export async function commitBatch (lane: Lane, ops: readonly Op[], orgs: Orgs, checkIds: boolean): Promise<Committed> {
+  const keys = [...new Set(ops.map(({ org }) => org.key))].sort((a, b) => a - b)
+  let placed = ops.map(op => place(op, op.org))
+  const asked = ops.filter(({ idGiven }) => idGiven || checkIds)
+  const guessed = wantedOf(placed)
+  const [, , versions, counted, known] = await talk(undefined, async () => await lane.run([
+    BEGIN, lockOrgs({ orgs: makePgArray(keys) }), readVersions({ orgs: makePgArray(keys) }), talliesStatement(guessed),
+    readEvents({ orgs: makePgArray(asked.map(({ org }) => org.key)), ids: makePgArray(asked.map(({ id }) => id)) })
+  ]))
+  const current = new Map(versions?.rows.map(([id, version]) => [id as number, Number(version)]))
+  const { reread, tallies } = await talk(undefined, async () => {
+    const moved = keys.filter(key => current.has(key) && placed.some(({ op }) => op.org.key === key && op.org.version !== current.get(key)))
+    const reread = moved.length === 0 ? undefined : await orgs.loadLocked(moved, lane)
+    const tallies = mapOf(guessed, await talliesFrom(lane, guessed, counted?.rows ?? []))
+    return { reread, tallies }
+  })
+  if (reread !== undefined || current.size < keys.length) {
+    placed = ops.map(op => place(op, current.has(op.org.key) ? reread?.get(op.org.key) ?? op.org : undefined))
+    const missing = wantedOf(placed).filter(({ key }) => !tallies.has(textOf(key)))
+    const late = await talk(undefined, async () => await readTallies(lane, missing))
+    for (const [text, tally] of mapOf(missing, late)) tallies.set(text, tally)
+  }
+  const reduced = reduce(placed, tallies, storedEvents(known))
+  const confirmedAt = Date.now()
+  const statement = reduced.events.length === 0 ? [] : [writeStatement(reduced, String(versions?.rows[0]?.[2]))]
+  await talk(reduced.events.map(({ op }) => op), async () => await lane.run([...statement, COMMIT]))
+  return { outcomes: reduced.outcomes, publications: publicationsOf(reduced.touched, current, confirmedAt) }
+}
+
+/** Tells a statement's own failure, after which the transaction is rolled back, from the loss of the connection. */
+async function talk<T> (sent: readonly Op[] | undefined, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (error instanceof TollgateError || isStatementError(error)) throw error
+    throw new ConnectionLost(sent !== undefined, sent ?? [], error)
+  }
+}
+
+function place (op: Op, org: Org | undefined): Placed {
+  const held = org?.features.get(op.feature)
+  if (org === undefined || held === undefined) return { op, org, held: undefined, grant: null, wanted: undefined }
+  const grant = held.timeline.grantAt(op.at)
+  if (grant === null || grant.type === 'boolean') return { op, org, held, grant, wanted: undefined }
+  const window = held.timeline.windowAt(op.at)
+  const key = { org: org.key, feature: held.key, start: window.start }
+  return { op, org, held, grant, wanted: { key, window, aggregate: grant.aggregate } }
+}
+
+/** Each counter once, in key order: the order in which rows are written, the same in every process. */
+function wantedOf (placed: readonly Placed[]): WantedCounter[] {
+  const wanted = new Map<string, WantedCounter>()
+  for (const it of placed) if (it.wanted !== undefined) wanted.set(textOf(it.wanted.key), it.wanted)
+  return [...wanted.values()].sort(({ key: a }, { key: b }) => a.org - b.org || a.feature - b.feature || a.start - b.start)
+}
+
+function textOf ({ org, feature, start }: WantedCounter['key']): string {
+  return `${org}:${feature}:${start}`
+}
+
+function mapOf (wanted: readonly WantedCounter[], tallies: readonly Tally[]): Map<string, Tally> {
+  return new Map(wanted.map(({ key }, i) => [textOf(key), tallies[i] as Tally]))
+}
+
+type Stored = Map<string, { readonly fingerprint: string, readonly recorded: Recorded }>
+
+function storedEvents (result: Result | undefined): Stored {
+  const rows = (result?.rows ?? []) as unknown as Array<[number, string, string, string, string | null, string, string | null]>
+  return new Map(rows.map(([org, id, fingerprint, usedAfter, limitAfter, start, end]) => [`${org}:${id}`, {
+    fingerprint,
+    recorded: {
+      usedAfter: amountFromNumeric(usedAfter),
+      limitAfter: limitAfter === null ? null : amountFromNumeric(limitAfter),
+      window: { start: instantFrom(start), end: end === null ? null : instantFrom(end) },
+      duplicate: true
+    }
+  }]))
+}
+
+interface Reduced {
+  readonly outcomes: Outcome[]
+  readonly events: NewEvent[]
+  readonly touched: Map<string, Touched>
+}
+
+/** In the order of arrival. */
+function reduce (placed: readonly Placed[], tallies: ReadonlyMap<string, Tally>, known: Stored): Reduced {
+  const reduced: Reduced = { outcomes: [], events: [], touched: new Map() }
+  for (const it of placed) {
+    try {
+      reduced.outcomes.push({ recorded: record(it, tallies, known, reduced) })
+    } catch (error) {
+      if (!(error instanceof TollgateError)) throw error
+      reduced.outcomes.push({ refused: error })
+    }
+  }
+  return reduced
+}
+
+function record (
+  { op, org, grant, wanted }: Placed, tallies: ReadonlyMap<string, Tally>, known: Stored, { events, touched }: Reduced
+): Recorded {
+  if (org === undefined) throw new TollgateError('org_not_found', 'org not found', { pointer: '/org' })
+  const before = known.get(`${org.key}:${op.id}`)
+  if (before !== undefined) {
+    if (before.fingerprint === op.fingerprint) return { ...before.recorded, duplicate: true }
+    throw new TollgateError('event_conflict', `event ${op.id} was reported before with different content`, { pointer: '/id' })
+  }
+  if (grant === null) throw new TollgateError('feature_not_found', 'feature not found', { pointer: '/feature' })
+  if (wanted === undefined) throw new TollgateError('invalid_request', 'feature not reportable', { pointer: '/feature' })
+  const text = textOf(wanted.key)
+  const state = touched.get(text) ?? fresh(wanted, tallies.get(text) as Tally)
+  const { counter, delta } = apply(state.tally, grant.aggregate, op)
+  state.tally = { ...counter, reservedUntil: state.tally.reservedUntil }
+  touched.set(text, state)
+  const recorded = { usedAfter: counter.used, limitAfter: grant.limit, window: wanted.window, duplicate: false }
+  known.set(`${org.key}:${op.id}`, { fingerprint: op.fingerprint, recorded })
+  events.push({ op, key: wanted.key, delta, recorded })
+  return recorded
+}
+
+function fresh (wanted: WantedCounter, tally: Tally): Touched {
+  return { wanted, basedOn: tally.version, tally }
+}
+
+function writeStatement ({ events, touched }: Reduced, transaction: string): Statement {
+  const counters = wantedSorted(touched)
+  return write({
+    transaction,
+    orgs: makePgArray(events.map(({ key }) => key.org)),
+    ids: makePgArray(events.map(({ op }) => op.id)),
+    features: makePgArray(events.map(({ key }) => key.feature)),
+    ats: instantArray(events.map(({ op }) => op.at)),
+    starts: instantArray(events.map(({ key }) => key.start)),
+    ends: instantArray(events.map(({ recorded }) => recorded.window.end)),
+    amounts: amountArray(events.map(({ op }) => op.amount), amountText),
+    modes: makePgArray(events.map(({ op }) => op.mode)),
+    deltas: amountArray(events.map(({ delta }) => delta), amountText),
+    usedAfter: amountArray(events.map(({ recorded }) => recorded.usedAfter), amountText),
+    limitAfter: amountArray(events.map(({ recorded }) => recorded.limitAfter), amountText),
+    fingerprints: makePgArray(events.map(({ op }) => op.fingerprint)),
+    properties: makePgArray(events.map(({ op }) => op.properties)),
+    cOrgs: makePgArray(counters.map(({ wanted }) => wanted.key.org)),
+    cFeatures: makePgArray(counters.map(({ wanted }) => wanted.key.feature)),
+    cStarts: instantArray(counters.map(({ wanted }) => wanted.key.start)),
+    cEnds: instantArray(counters.map(({ wanted }) => wanted.window.end)),
+    cUsed: amountArray(counters.map(({ tally }) => tally.used), amountText),
+    cReserved: amountArray(counters.map(({ tally }) => tally.reserved), amountText),
+    cVersions: makePgArray(counters.map(({ tally }) => tally.version)),
+    cBasedOn: makePgArray(counters.map(({ basedOn }) => basedOn)),
+    cLastAts: instantArray(counters.map(({ tally }) => tally.lastAt))
+  })
+}
+
+function wantedSorted (touched: ReadonlyMap<string, Touched>): Touched[] {
+  return [...touched.values()].sort(({ wanted: { key: a } }, { wanted: { key: b } }) =>
+    a.org - b.org || a.feature - b.feature || a.start - b.start)
+}
+
+function publicationsOf (
+  touched: ReadonlyMap<string, Touched>, versions: ReadonlyMap<number, number>, confirmedAt: Instant
+): Publication[] {
+  const perOrg = new Map<number, Array<Publication['counters'][number]>>()
+  for (const { wanted: { key }, tally } of touched.values()) {
+    const counters = perOrg.get(key.org) ?? []
+    counters.push({ key, tally })
+    perOrg.set(key.org, counters)
+  }
+  return [...perOrg].map(([org, counters]) => ({ org, version: versions.get(org) as number, counters, confirmedAt }))
+}

@@ -1,0 +1,73 @@
+import { sql } from 'drizzle-orm'
+import { makePgArray } from 'drizzle-orm/pg-core'
+import type { Instant } from '../domain/entitlement.ts'
+import { TollgateError } from '../errors.ts'
+import { coalesce, split } from './coalesce.ts'
+import { talliesFrom, talliesStatement, type WantedCounter } from './counters.ts'
+import { type Database, prepare } from './database.ts'
+import type { Tally } from './mirror.ts'
+import { instantFrom } from './schema.ts'
+
+const READ_LIMITS = { batchMax: 500, inFlightMax: 2, waitingMax: 20_000 }
+
+export interface LedgerReading {
+  /** undefined: there is no such org any more */
+  readonly version: number | undefined
+  readonly tallies: readonly Tally[]
+  /** Taken before the ledger was asked. */
+  readonly confirmedAt: Instant
+}
+
+export interface LedgerReader {
+  /** One org's version and counters: one round trip for all callers that wait. @throws TollgateError `ledger_unavailable` */
+  read (org: number, wanted: readonly WantedCounter[]): Promise<LedgerReading>
+  /** Where the first window with usage starts. */
+  earliestWindow (org: number, feature: number): Promise<Instant | undefined>
+  ping (): Promise<void>
+}
+
+const versionsOf = prepare<'orgs'>(sql`select id, version from orgs where id = any(${sql.placeholder('orgs')}::int[])`)
+
+const earliest = prepare<'org' | 'feature'>(sql`
+  select window_start from counters where org = ${sql.placeholder('org')} and feature = ${sql.placeholder('feature')}
+  order by window_start limit 1`)
+
+interface Question {
+  readonly org: number
+  readonly wanted: readonly WantedCounter[]
+}
+
+export function ledgerReader (database: Database): LedgerReader {
+  const read = coalesce<Question, LedgerReading>(async questions => {
+    const confirmedAt = Date.now()
+    const wanted = questions.flatMap(question => question.wanted)
+    const [versions, counted] = await database.run([
+      versionsOf({ orgs: makePgArray([...new Set(questions.map(({ org }) => org))]) }),
+      ...(wanted.length === 0 ? [] : [talliesStatement(wanted)])
+    ])
+    const current = new Map(versions?.rows.map(([id, version]) => [id as number, Number(version)]))
+    const tallies = await talliesFrom(database, wanted, counted?.rows ?? [])
+    const perQuestion = split(tallies, questions.map(question => question.wanted.length))
+    return questions.map(({ org }, i) => ({ version: current.get(org), tallies: perQuestion[i] ?? [], confirmedAt }))
+  }, READ_LIMITS)
+
+  return {
+    read: async (org, wanted) => await available(read({ org, wanted })),
+    earliestWindow: async (org, feature) => {
+      const [result] = await available(database.run([earliest({ org, feature })]))
+      const start = result?.rows[0]?.[0]
+      return start === undefined ? undefined : instantFrom(start as string)
+    },
+    ping: async () => { await database.run([{ text: 'select 1', params: [] }]) }
+  }
+}
+
+/** Whatever keeps the ledger from answering, the caller hears one thing. */
+export async function available<T> (answer: Promise<T>): Promise<T> {
+  try {
+    return await answer
+  } catch (cause) {
+    if (cause instanceof TollgateError) throw cause
+    throw new TollgateError('ledger_unavailable', 'the ledger cannot be reached', { cause, retryAfterSeconds: 1 })
+  }
+}

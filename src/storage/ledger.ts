@@ -1,0 +1,188 @@
+import { performance } from 'node:perf_hooks'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { TollgateError } from '../errors.ts'
+import type { Instant } from '../domain/entitlement.ts'
+import { type Database, isStatementError, type Lane, ROLLBACK, sqlState } from './database.ts'
+import { type Committed, commitBatch, ConnectionLost, type Op, type Outcome, type Recorded } from './ledger-batch.ts'
+import type { Mirror } from './mirror.ts'
+import type { Orgs } from './orgs.ts'
+
+const LANES = 2
+const BATCH_OPS_MAX = 500
+const WAITING_OPS_MAX = 20_000
+/** How long a batch whose outcome is unknown is sent again, with the same ids. */
+const OUTCOME_PATIENCE_MS = 10_000
+/** How long a batch that has surely not been counted waits for the ledger to come back. */
+const OUTAGE_PATIENCE_MS = 1_500
+const RETRY_DELAY_MS = 100
+/** Deadlock, serialization failure, lock and statement timeouts, a session ended for idling: the same batch may pass next time. */
+const RETRIED = new Set(['40P01', '40001', '55P03', '57014', '25P03'])
+
+/** What the ledger tells about itself; numbers for metrics, and failures that no caller hears of. */
+export interface LedgerEvents {
+  batch (ops: number, commitMs: number): void
+  retry (reason: string): void
+  unknownOutcome (): void
+  publishFailed (error: unknown): void
+}
+
+export interface Ledger {
+  /**
+   * Resolves when the event is durable, counted, and in the next read everywhere.
+   * @throws TollgateError why it was refused; `outcome_unknown` with the event's id if that could not be found out
+   */
+  append (op: Op): Promise<Recorded>
+  waiting (): number
+  /** Finishes what was taken on, then refuses. */
+  close (): Promise<void>
+}
+
+interface Pending {
+  readonly op: Op
+  readonly since: number
+  readonly resolve: (recorded: Recorded) => void
+  readonly reject: (error: TollgateError) => void
+}
+
+export interface LedgerStores {
+  readonly database: Database
+  readonly orgs: Orgs
+  readonly mirror: Mirror | undefined
+  readonly events: LedgerEvents
+}
+
+/**
+ * Group commit (design 4.1): a lane that is free takes everything that waits for it, so there is no timer, and batches
+ * grow by themselves with the load. An org always has the same lane, which keeps its order of arrival.
+ */
+export function ledger (stores: LedgerStores): Ledger {
+  let waiting = 0
+  let closing = false
+  const lanes = Array.from({ length: LANES }, () => laneWorker(stores, taken => { waiting -= taken }))
+
+  return {
+    append: async op => await new Promise((resolve, reject) => {
+      if (closing) return reject(new TollgateError('stopping'))
+      if (waiting >= WAITING_OPS_MAX) return reject(new TollgateError('overloaded', undefined, { retryAfterSeconds: 1 }))
+      waiting += 1
+      lanes[op.org.key % LANES]?.push({ op, since: performance.now(), resolve, reject })
+    }),
+    waiting: () => waiting,
+    close: async () => {
+      closing = true
+      await Promise.all(lanes.map(async lane => await lane.close()))
+    }
+  }
+}
+
+interface LaneWorker {
+  push (pending: Pending): void
+  close (): Promise<void>
+}
+
+function laneWorker (stores: LedgerStores, taken: (ops: number) => void): LaneWorker {
+  let queue: Pending[] = []
+  let working: Promise<void> | undefined
+  const connection = { lane: undefined as Lane | undefined }
+
+  async function work (): Promise<void> {
+    while (queue.length > 0) {
+      const batch = queue.splice(0, BATCH_OPS_MAX)
+      taken(batch.length)
+      await settle(stores, connection, batch)
+    }
+    working = undefined
+  }
+
+  return {
+    push: pending => {
+      queue.push(pending)
+      // At the end of this turn of the event loop: what arrives together is committed together.
+      working ??= new Promise<void>(resolve => setImmediate(resolve)).then(work)
+    },
+    close: async () => {
+      await working
+      queue = []
+      await connection.lane?.close()
+    }
+  }
+}
+
+type Connection = { lane: Lane | undefined }
+
+/** Brings a batch to its end: every caller in it is answered. */
+async function settle (stores: LedgerStores, connection: Connection, batch: readonly Pending[]): Promise<void> {
+  let unknown = false
+  const fresh = new Set<Op>()
+  for (;;) {
+    const started = performance.now()
+    connection.lane ??= stores.database.lane()
+    try {
+      const committed = await commitBatch(connection.lane, batch.map(({ op }) => op), stores.orgs, unknown)
+      stores.events.batch(batch.length, performance.now() - started)
+      void answer(stores, batch, committed, fresh)
+      return
+    } catch (error) {
+      if (error instanceof ConnectionLost) {
+        unknown ||= error.sent
+        for (const op of error.fresh) fresh.add(op)
+        await drop(connection)
+      } else {
+        await connection.lane.run([ROLLBACK]).catch(async () => await drop(connection))
+        if (!RETRIED.has(sqlState(error) ?? '')) return await oneByOne(stores, connection, batch, unknown, error)
+      }
+      stores.events.retry(error instanceof ConnectionLost ? 'connection' : sqlState(error) ?? 'error')
+      const late = batch.filter(({ since }) => performance.now() - since > (unknown ? OUTCOME_PATIENCE_MS : OUTAGE_PATIENCE_MS))
+      if (late.length > 0) {
+        for (const pending of late) give(stores, pending, unknown, error)
+        batch = batch.filter(pending => !late.includes(pending))
+      }
+      if (batch.length === 0) return
+      await sleep(RETRY_DELAY_MS)
+    }
+  }
+}
+
+async function drop (connection: Connection): Promise<void> {
+  const { lane } = connection
+  connection.lane = undefined
+  await lane?.close().catch(() => {})
+}
+
+/** Something in the batch is at fault; alone, each op meets its own fate. */
+async function oneByOne (
+  stores: LedgerStores, connection: Connection, batch: readonly Pending[], unknown: boolean, error: unknown
+): Promise<void> {
+  if (batch.length > 1) {
+    for (const pending of batch) await settle(stores, connection, [pending])
+    return
+  }
+  const [pending] = batch as [Pending]
+  if (unknown) return give(stores, pending, true, error)
+  pending.reject(isStatementError(error) && /^2[23]/.test(sqlState(error) ?? '')
+    ? new TollgateError('invalid_request', 'the ledger cannot store this event', { cause: error })
+    : new TollgateError('internal_error', undefined, { cause: error }))
+}
+
+function give (stores: LedgerStores, { op, reject }: Pending, unknown: boolean, cause: unknown): void {
+  if (!unknown) return reject(new TollgateError('ledger_unavailable', undefined, { cause, retryAfterSeconds: 1 }))
+  stores.events.unknownOutcome()
+  reject(new TollgateError('outcome_unknown', undefined, { cause, members: { id: op.id }, retryAfterSeconds: 1 }))
+}
+
+/**
+ * Readers on other replicas see a report before its caller hears of it: publish, then answer.
+ * @param fresh ops that an earlier attempt, whose answer was lost, wrote for the first time
+ */
+async function answer (
+  { mirror, events }: LedgerStores, batch: readonly Pending[], { outcomes, publications }: Committed, fresh: ReadonlySet<Op>
+): Promise<void> {
+  if (mirror !== undefined && publications.length > 0) {
+    await mirror.publish(publications, Date.now() as Instant).catch(events.publishFailed)
+  }
+  for (const [i, { op, resolve, reject }] of batch.entries()) {
+    const outcome = outcomes[i] as Outcome
+    if ('recorded' in outcome) resolve(fresh.has(op) ? { ...outcome.recorded, duplicate: false } : outcome.recorded)
+    else reject(outcome.refused)
+  }
+}

@@ -1,0 +1,122 @@
+import { sql } from 'drizzle-orm'
+import { makePgArray } from 'drizzle-orm/pg-core'
+import { LRUCache } from 'lru-cache'
+import { type Org, orgOf, type StoredPlan } from '../domain/org.ts'
+import type { Subscription } from '../domain/schedule.ts'
+import type { Catalog } from './catalog.ts'
+import { coalesce } from './coalesce.ts'
+import { type Database, prepare, type Result, type Session } from './database.ts'
+import { features, instantFrom, orgs, subscriptions } from './schema.ts'
+
+const ORGS_CACHED_MAX = 100_000
+const LOAD_LIMITS = { batchMax: 200, inFlightMax: 2, waitingMax: 20_000 }
+
+/** Snapshots of orgs in this process. Whoever uses one compares its version with the ledger's or the mirror's. */
+export interface Orgs {
+  /** What this process last saw of the org, however old. */
+  cached (environment: string, name: string): Org | undefined
+  /** As the ledger has it now; undefined if there is no such org. */
+  load (environment: string, name: string): Promise<Org | undefined>
+  /** As the ledger has them within a transaction, whose locks make them final. */
+  loadLocked (keys: readonly number[], session: Session): Promise<ReadonlyMap<number, Org>>
+}
+
+const COLUMNS = sql`${orgs.id}, ${orgs.environment}, ${orgs.name}, ${orgs.version}, ${orgs.timeZone}, ${orgs.createdAt},
+  ${subscriptions.id}, ${subscriptions.plan}, ${features.name}, ${subscriptions.startsAt}, ${subscriptions.endsAt},
+  ${subscriptions.status}, ${subscriptions.anchorAt}, ${subscriptions.timeZone}, ${subscriptions.phaseAt}`
+
+/** One statement, hence one snapshot: a version never goes with another version's subscriptions. */
+const HELD = sql`left join ${subscriptions} on ${subscriptions.org} = ${orgs.id}
+  left join ${features} on ${features.id} = ${subscriptions.feature}
+  order by ${orgs.id}, ${subscriptions.id}`
+
+const byName = prepare<'environments' | 'names'>(sql`
+  select ${COLUMNS}
+  from unnest(${sql.placeholder('environments')}::text[], ${sql.placeholder('names')}::text[]) as wanted (environment, name)
+  join ${orgs} on ${orgs.environment} = wanted.environment and ${orgs.name} = wanted.name ${HELD}`)
+
+const byKey = prepare<'keys'>(sql`
+  select ${COLUMNS} from unnest(${sql.placeholder('keys')}::int[]) as wanted (id) join ${orgs} on ${orgs.id} = wanted.id ${HELD}`)
+
+export function orgStore (database: Database, plans: Catalog): Orgs {
+  const snapshots = new LRUCache<string, Org>({ max: ORGS_CACHED_MAX })
+  const cacheKey = (environment: string, name: string): string => `${environment}/${name}`
+
+  function remember (org: Org): void {
+    const key = cacheKey(org.environment, org.name)
+    // Two loads may finish in the wrong order; the later version stays.
+    const known = snapshots.get(key)
+    if (known === undefined || known.key !== org.key || known.version <= org.version) snapshots.set(key, org)
+  }
+
+  const loadByName = coalesce<{ environment: string, name: string }, Org | undefined>(async wanted => {
+    const [result] = await database.run([byName({
+      environments: makePgArray(wanted.map(({ environment }) => environment)),
+      names: makePgArray(wanted.map(({ name }) => name))
+    })])
+    const found = await assemble(result, plans, undefined)
+    for (const org of found) remember(org)
+    const named = new Map(found.map(org => [cacheKey(org.environment, org.name), org]))
+    return wanted.map(({ environment, name }) => {
+      const org = named.get(cacheKey(environment, name))
+      if (org === undefined) snapshots.delete(cacheKey(environment, name))
+      return org
+    })
+  }, LOAD_LIMITS)
+
+  return {
+    cached: (environment, name) => snapshots.get(cacheKey(environment, name)),
+    load: async (environment, name) => await loadByName({ environment, name }),
+    loadLocked: async (keys, session) => {
+      const [result] = await session.run([byKey({ keys: makePgArray([...keys]) })])
+      const found = await assemble(result, plans, session)
+      for (const org of found) remember(org)
+      return new Map(found.map(org => [org.key, org]))
+    }
+  }
+}
+
+type Row = [number, string, string, string, string, string, string | null, number, string | null, string, string | null,
+  Subscription['status'], string, string, string]
+
+async function assemble (result: Result | undefined, plans: Catalog, session: Session | undefined): Promise<Org[]> {
+  const grouped = new Map<number, Row[]>()
+  const planKeys = new Set<number>()
+  for (const row of (result?.rows ?? []) as unknown as Row[]) {
+    const rows = grouped.get(row[0])
+    if (rows === undefined) grouped.set(row[0], [row])
+    else rows.push(row)
+    if (row[6] !== null) planKeys.add(row[7])
+  }
+  const known = await plans.byKey([...planKeys], session)
+  return [...grouped.values()].map(rows => fromRows(rows, known))
+}
+
+function fromRows (rows: readonly Row[], known: ReadonlyMap<number, StoredPlan>): Org {
+  const [[key, environment, name, version, timeZone, createdAt]] = rows as [Row]
+  const planOf = new Map<number, StoredPlan>()
+  const held = rows.filter(row => row[6] !== null).map(row => {
+    const subscription = subscriptionFrom(row, known.get(row[7]) as StoredPlan)
+    planOf.set(subscription.id, known.get(row[7]) as StoredPlan)
+    return subscription
+  })
+  const facts = {
+    key, environment, name, version: Number(version), timeZone, createdAt: instantFrom(createdAt), subscriptions: held
+  }
+  return orgOf(facts, subscription => planOf.get(subscription.id) as StoredPlan)
+}
+
+function subscriptionFrom (row: Row, { plan }: StoredPlan): Subscription {
+  const [, , , , , , id, , feature, startsAt, endsAt, status, anchorAt, timeZone, phaseAt] = row
+  return {
+    id: Number(id),
+    plan: plan.ref,
+    feature,
+    startsAt: instantFrom(startsAt),
+    endsAt: endsAt === null ? null : instantFrom(endsAt),
+    status,
+    anchorAt: instantFrom(anchorAt),
+    timeZone,
+    phaseAt: instantFrom(phaseAt)
+  }
+}

@@ -1,0 +1,148 @@
+import { sql } from 'drizzle-orm'
+import { bigint, boolean, customType, index, integer, jsonb, pgTable, primaryKey, text, unique, uuid } from 'drizzle-orm/pg-core'
+import { type Amount, amountFromNumeric, amountText } from '../domain/amount.ts'
+import type { Aggregate, Combine, FeatureType, Instant, Reset } from '../domain/entitlement.ts'
+import type { Interval, Price } from '../domain/plan.ts'
+import type { SubscriptionStatus } from '../domain/schedule.ts'
+
+/** Instants are epoch milliseconds in the process and `timestamptz(3)` in Postgres. */
+const instant = customType<{ data: Instant, driverData: string }>({
+  dataType: () => 'timestamp(3) with time zone',
+  toDriver: value => new Date(value).toISOString(),
+  fromDriver: text => instantFrom(text)
+})
+
+export function instantFrom (text: string): Instant {
+  return new Date(text).getTime()
+}
+
+const amount = customType<{ data: Amount, driverData: string }>({
+  dataType: () => 'numeric(38,9)',
+  toDriver: amountText,
+  fromDriver: amountFromNumeric
+})
+
+const now = sql`now()`
+
+/** One row. The id names this ledger in every mirror key, so that another database never meets our old keys. */
+export const ledger = pgTable('ledger', {
+  id: uuid('id').primaryKey().defaultRandom()
+})
+
+export const environments = pgTable('environments', {
+  name: text('name').primaryKey(),
+  /** `plan:free@0`: what an org is subscribed to on first sight. */
+  defaultPlan: text('default_plan'),
+  /** A frozen clock: every operation in this environment happens at this instant. */
+  fixedNow: instant('fixed_now'),
+  /** Subscription ids are counted per environment. */
+  nextSubscription: bigint('next_subscription', { mode: 'number' }).notNull().default(1),
+  createdAt: instant('created_at').notNull().default(now)
+})
+
+export const features = pgTable('features', {
+  id: integer('id').primaryKey().generatedAlwaysAsIdentity(),
+  environment: text('environment').notNull().references(() => environments.name),
+  name: text('name').notNull(),
+  createdAt: instant('created_at').notNull().default(now)
+}, table => [unique().on(table.environment, table.name)])
+
+export const plans = pgTable('plans', {
+  id: integer('id').primaryKey().generatedAlwaysAsIdentity(),
+  environment: text('environment').notNull().references(() => environments.name),
+  name: text('name').notNull(),
+  version: text('version').notNull(),
+  title: text('title').notNull(),
+  currency: text('currency').notNull(),
+  interval: text('interval').$type<Interval>().notNull(),
+  addon: boolean('addon').notNull(),
+  anchor: text('anchor').$type<'subscription' | 'calendar'>().notNull(),
+  status: text('status').$type<'draft' | 'published' | 'archived'>().notNull(),
+  createdAt: instant('created_at').notNull().default(now)
+}, table => [unique().on(table.environment, table.name, table.version)])
+
+export const entitlements = pgTable('entitlements', {
+  plan: integer('plan').notNull().references(() => plans.id),
+  feature: integer('feature').notNull().references(() => features.id),
+  title: text('title').notNull(),
+  type: text('type').$type<FeatureType>().notNull(),
+  limit: amount('limit'),
+  overage: boolean('overage').notNull(),
+  reset: text('reset').$type<Reset>().notNull(),
+  aggregate: text('aggregate').$type<Aggregate>().notNull(),
+  combine: text('combine').$type<Combine>().notNull(),
+  price: jsonb('price').$type<Price>().notNull()
+}, table => [primaryKey({ columns: [table.plan, table.feature] })])
+
+export const orgs = pgTable('orgs', {
+  id: integer('id').primaryKey().generatedAlwaysAsIdentity(),
+  environment: text('environment').notNull().references(() => environments.name),
+  name: text('name').notNull(),
+  /** Raised by everything a verdict depends on: subscriptions, statuses, zone, rename. */
+  version: bigint('version', { mode: 'number' }).notNull().default(1),
+  timeZone: text('time_zone').notNull().default('UTC'),
+  info: jsonb('info').$type<Readonly<Record<string, unknown>>>().notNull().default({}),
+  createdAt: instant('created_at').notNull().default(now)
+}, table => [unique().on(table.environment, table.name)])
+
+export const subscriptions = pgTable('subscriptions', {
+  org: integer('org').notNull().references(() => orgs.id),
+  /** Counted per environment; the smaller is the older. */
+  id: bigint('id', { mode: 'number' }).notNull(),
+  plan: integer('plan').notNull().references(() => plans.id),
+  /** Set: only this feature of the plan is held (Tier's fragment). */
+  feature: integer('feature').references(() => features.id),
+  startsAt: instant('starts_at').notNull(),
+  endsAt: instant('ends_at'),
+  status: text('status').$type<SubscriptionStatus>().notNull(),
+  anchorAt: instant('anchor_at').notNull(),
+  timeZone: text('time_zone').notNull(),
+  phaseAt: instant('phase_at').notNull()
+}, table => [primaryKey({ columns: [table.org, table.id] })])
+
+/**
+ * The ledger: append-only. No foreign keys here or on counters: these two are written in bulk, under the org's lock.
+ * `seq` is taken under that lock, so within an org it is the order of arrival.
+ */
+export const events = pgTable('events', {
+  org: integer('org').notNull(),
+  id: text('id').notNull(),
+  seq: bigint('seq', { mode: 'number' }).notNull().generatedAlwaysAsIdentity(),
+  feature: integer('feature').notNull(),
+  at: instant('at').notNull(),
+  windowStart: instant('window_start').notNull(),
+  windowEnd: instant('window_end'),
+  amount: amount('amount').notNull(),
+  mode: text('mode').$type<EventMode>().notNull(),
+  refersTo: text('refers_to'),
+  reason: text('reason'),
+  actor: text('actor'),
+  /** The change this event made to the window's counter: their sum is the counter. */
+  delta: amount('delta').notNull(),
+  usedAfter: amount('used_after').notNull(),
+  limitAfter: amount('limit_after'),
+  /** 128 bits of SHA-256 over the request as it was sent. */
+  fingerprint: uuid('fingerprint').notNull(),
+  properties: jsonb('properties')
+}, table => [
+  primaryKey({ columns: [table.org, table.id] }),
+  index('events_org_feature_at').on(table.org, table.feature, table.at)
+])
+
+export type EventMode = 'add' | 'set' | 'void' | 'amend'
+
+/** Derived: every row can be rebuilt from the events of its window. */
+export const counters = pgTable('counters', {
+  org: integer('org').notNull(),
+  feature: integer('feature').notNull(),
+  windowStart: instant('window_start').notNull(),
+  windowEnd: instant('window_end'),
+  used: amount('used').notNull(),
+  reserved: amount('reserved').notNull(),
+  version: bigint('version', { mode: 'number' }).notNull(),
+  /** The version that the last write had read; it is asserted against `version` as it writes. */
+  basedOn: bigint('based_on', { mode: 'number' }).notNull(),
+  lastAt: instant('last_at'),
+  /** The earliest instant at which held units stop counting; a reader past it asks the ledger. */
+  reservedUntil: instant('reserved_until')
+}, table => [primaryKey({ columns: [table.org, table.feature, table.windowStart] })])

@@ -1,0 +1,15 @@
+/**
+ * Session settings of every connection. A frozen replica must not hold an org's lock for ever, so each wait is bounded.
+ * Every statement of ours finds its rows by key; the planner, which before the first ANALYZE guesses that tables are
+ * tiny, would otherwise settle on scanning and hashing them, and keep that plan for the prepared statement's life.
+ */
+export const SESSION_SETTINGS = {
+  TimeZone: 'UTC',
+  statement_timeout: '5s',
+  lock_timeout: '5s',
+  idle_in_transaction_session_timeout: '5s',
+  enable_hashjoin: 'off',
+  enable_mergejoin: 'off',
+  enable_seqscan: 'off',
+  plan_cache_mode: 'force_generic_plan'
+} as const
