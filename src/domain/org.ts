@@ -1,7 +1,9 @@
 import type { Instant, Term } from './entitlement.ts'
-import type { Plan } from './plan.ts'
-import type { Subscription, SubscriptionStatus } from './schedule.ts'
-import { type Timeline, timeline } from './window.ts'
+import { planText } from './ids.ts'
+import { windowOf } from './period.ts'
+import { type Plan, resetOf } from './plan.ts'
+import { givesAccess, inForce, type Subscription } from './schedule.ts'
+import { type Timeline, timeline, type Window } from './window.ts'
 
 /** A plan with the integer keys its rows have in the ledger. */
 export interface StoredPlan {
@@ -27,21 +29,22 @@ export interface Org {
   readonly timeZone: string
   readonly createdAt: Instant
   readonly subscriptions: readonly Subscription[]
+  /** Every plan that its subscriptions name, by `plan:pro@1`. */
+  readonly plans: ReadonlyMap<string, StoredPlan>
   /** By name, sorted. */
   readonly features: ReadonlyMap<string, HeldFeature>
 }
 
-export type OrgFacts = Omit<Org, 'features'>
-
-/** A subscription in one of these never gave access; every other one did from its start to its end. */
-const WITHOUT_ACCESS: ReadonlySet<SubscriptionStatus> = new Set(['unpaid', 'incomplete', 'incomplete_expired'])
+export type OrgFacts = Omit<Org, 'plans' | 'features'>
 
 /** @param planOf must know every plan that `facts.subscriptions` name */
 export function orgOf (facts: OrgFacts, planOf: (subscription: Subscription) => StoredPlan): Org {
+  const plans = new Map<string, StoredPlan>()
   const terms = new Map<string, { key: number, terms: Term[] }>()
   for (const subscription of facts.subscriptions) {
-    if (WITHOUT_ACCESS.has(subscription.status)) continue
     const stored = planOf(subscription)
+    plans.set(planText(subscription.plan), stored)
+    if (!givesAccess(subscription)) continue
     for (const term of termsOf(subscription, stored.plan)) {
       const name = term.entitlement.feature
       const held = terms.get(name) ?? { key: stored.featureKeys.get(name) as number, terms: [] }
@@ -50,7 +53,7 @@ export function orgOf (facts: OrgFacts, planOf: (subscription: Subscription) => 
     }
   }
   const names = [...terms.keys()].sort()
-  return { ...facts, features: new Map(names.map(name => [name, heldFeature(name, terms.get(name) as { key: number, terms: Term[] })])) }
+  return { ...facts, plans, features: new Map(names.map(name => [name, heldFeature(name, terms.get(name) as { key: number, terms: Term[] })])) }
 }
 
 /** Timelines are built when first asked for: most requests ask for one feature of many. */
@@ -65,4 +68,13 @@ function termsOf (subscription: Subscription, plan: Plan): Term[] {
   return plan.features
     .filter(entitlement => feature === null || entitlement.feature === feature)
     .map(entitlement => ({ subscription: id, start, end, anchor, entitlement }))
+}
+
+/** The billing period of the oldest subscription in force: its plan's interval, counted from its anchor. Null: none is. */
+export function billingPeriod (org: Org, now: Instant): Window | null {
+  const [oldest] = inForce(org.subscriptions, now)
+  const stored = oldest === undefined ? undefined : org.plans.get(planText(oldest.plan))
+  if (oldest === undefined || stored === undefined) return null
+  const at = stored.plan.anchor === 'calendar' ? null : oldest.anchorAt
+  return windowOf({ reset: resetOf[stored.plan.interval], anchor: { at, timeZone: oldest.timeZone } }, now)
 }

@@ -68,7 +68,8 @@ const uptoMax = 1e15 - 1
 const priceDecimalsMax = 12
 const CURRENCY = /^[a-z]{3}$/
 
-const resetOf = { '@daily': 'day', '@weekly': 'week', '@monthly': 'month', '@quarterly': 'quarter', '@yearly': 'year' } as const
+/** How long an interval is, as windows have it. */
+export const resetOf = { '@daily': 'day', '@weekly': 'week', '@monthly': 'month', '@quarterly': 'quarter', '@yearly': 'year' } as const
 const intervals = Object.keys(resetOf) as Interval[]
 const resets: readonly Reset[] = ['hour', 'day', 'week', 'month', 'quarter', 'year', 'never']
 const aggregates: readonly Aggregate[] = ['sum', 'count', 'max', 'last', 'perpetual']

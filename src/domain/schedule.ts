@@ -64,12 +64,17 @@ export interface ShownPhase {
 }
 
 /** `past_due` is a period of grace, as at Stripe: a payment failed, and is tried again before access is taken away. */
-const IN_FORCE: ReadonlySet<SubscriptionStatus> = new Set(['active', 'trialing', 'past_due'])
+const WITH_ACCESS: ReadonlySet<SubscriptionStatus> = new Set(['active', 'trialing', 'past_due'])
+
+/** Does, or did, this row give access from its start to its end? One that was cancelled did, until it ended. */
+export function givesAccess ({ status, endsAt }: Pick<Subscription, 'status' | 'endsAt'>): boolean {
+  return WITH_ACCESS.has(status) || (status === 'cancelled' && endsAt !== null)
+}
 
 /** The rows that grant something at an instant, the oldest first. */
 export function inForce (subscriptions: readonly Subscription[], at: Instant): Subscription[] {
   return subscriptions
-    .filter(row => IN_FORCE.has(row.status) && row.startsAt <= at && endsAfter(row, at))
+    .filter(row => givesAccess(row) && row.startsAt <= at && endsAfter(row, at))
     .sort((a, b) => a.id - b.id)
 }
 
@@ -78,7 +83,7 @@ export function inForce (subscriptions: readonly Subscription[], at: Instant): S
  * Nothing at all where nothing is in force or to come.
  */
 export function phasesOf (subscriptions: readonly Subscription[], now: Instant): ShownPhase[] {
-  const ahead = subscriptions.filter(row => IN_FORCE.has(row.status) && endsAfter(row, now))
+  const ahead = subscriptions.filter(row => givesAccess(row) && endsAfter(row, now))
   const changes = ahead.flatMap(row => [row.startsAt, row.endsAt ?? now]).filter(at => at > now).sort((a, b) => a - b)
   const distinct: ShownPhase[] = []
   for (const at of [now, ...changes]) {

@@ -21,16 +21,19 @@ export interface LedgerReading {
 export interface LedgerReader {
   /** One org's version and counters: one round trip for all callers that wait. @throws TollgateError `ledger_unavailable` */
   read (org: number, wanted: readonly WantedCounter[]): Promise<LedgerReading>
-  /** Where the first window with usage starts. */
-  earliestWindow (org: number, feature: number): Promise<Instant | undefined>
+  /** Where each feature's first window with usage starts, by the feature's key. */
+  earliestWindows (org: number, features: readonly number[]): Promise<ReadonlyMap<number, Instant>>
   ping (): Promise<void>
 }
 
 const versionsOf = prepare<'orgs'>(sql`select id, version from orgs where id = any(${sql.placeholder('orgs')}::int[])`)
 
-const earliest = prepare<'org' | 'feature'>(sql`
-  select window_start from counters where org = ${sql.placeholder('org')} and feature = ${sql.placeholder('feature')}
-  order by window_start limit 1`)
+const earliest = prepare<'org' | 'features'>(sql`
+  select wanted.feature, first.window_start from unnest(${sql.placeholder('features')}::int[]) as wanted (feature)
+  cross join lateral (
+    select window_start from counters c where c.org = ${sql.placeholder('org')} and c.feature = wanted.feature
+    order by window_start limit 1
+  ) first`)
 
 interface Question {
   readonly org: number
@@ -53,10 +56,9 @@ export function ledgerReader (database: Database): LedgerReader {
 
   return {
     read: async (org, wanted) => await available(read({ org, wanted })),
-    earliestWindow: async (org, feature) => {
-      const [result] = await available(database.run([earliest({ org, feature })]))
-      const start = result?.rows[0]?.[0]
-      return start === undefined ? undefined : instantFrom(start as string)
+    earliestWindows: async (org, features) => {
+      const [result] = await available(database.run([earliest({ org, features: makePgArray([...features]) })]))
+      return new Map(result?.rows.map(([feature, start]) => [feature as number, instantFrom(start as string)]))
     },
     ping: async () => { await database.run([{ text: 'select 1', params: [] }]) }
   }

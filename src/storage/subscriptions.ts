@@ -1,4 +1,4 @@
-import { and, eq, inArray, sql } from 'drizzle-orm'
+import { and, desc, eq, inArray, sql } from 'drizzle-orm'
 import type { Instant } from '../domain/entitlement.ts'
 import type { Org, StoredPlan } from '../domain/org.ts'
 import type { ScheduleChange, Subscription } from '../domain/schedule.ts'
@@ -12,8 +12,8 @@ export interface LockedOrg {
   /** It did not exist before this transaction. */
   readonly created: boolean
   readonly info: OrgInfo
-  /** Is there usage at or after `at` of any feature of these plans, or of what the org holds? */
-  usedSince (at: Instant, plans: readonly StoredPlan[]): Promise<boolean>
+  /** The latest instant of use of any feature of these plans, or of what the org has held; null: none was used. */
+  lastUseAt (plans: readonly StoredPlan[]): Promise<Instant | null>
   /** @param plans must know the plan of every row that is added. Raises the org's version. */
   reschedule (change: ScheduleChange, planOf: (row: Omit<Subscription, 'id'>) => StoredPlan): Promise<void>
   putInfo (info: OrgInfo): Promise<void>
@@ -59,12 +59,15 @@ function lockedOrg (db: Orm, org: Org, created: boolean, info: OrgInfo): LockedO
     org,
     created,
     info,
-    usedSince: async (at, plans) => {
-      const keys = [...plans.flatMap(plan => [...plan.featureKeys.values()]), ...[...org.features.values()].map(({ key }) => key)]
-      if (keys.length === 0) return false
-      const found = await db.select({ seq: events.seq }).from(events)
-        .where(and(eq(events.org, org.key), inArray(events.feature, keys), sql`${events.at} >= ${new Date(at).toISOString()}`)).limit(1)
-      return found.length > 0
+    lastUseAt: async plans => {
+      const keys = new Set([...plans.flatMap(plan => [...plan.featureKeys.values()]), ...[...org.features.values()].map(({ key }) => key)])
+      let last: Instant | null = null
+      for (const key of keys) {
+        const [latest] = await db.select({ at: events.at }).from(events)
+          .where(and(eq(events.org, org.key), eq(events.feature, key))).orderBy(desc(events.at)).limit(1)
+        if (latest !== undefined) last = Math.max(last ?? latest.at, latest.at)
+      }
+      return last
     },
     reschedule: async ({ end, remove, add }, planOf) => {
       const own = eq(subscriptions.org, org.key)

@@ -1,0 +1,62 @@
+import type { Instant } from '../domain/entitlement.ts'
+import { parsePlanRef } from '../domain/ids.ts'
+import { type Org, orgOf, type StoredPlan } from '../domain/org.ts'
+import type { Subscription } from '../domain/schedule.ts'
+import { TollgateError } from '../errors.ts'
+import { available } from '../storage/ledger-reader.ts'
+import type { Stores } from '../storage/stores.ts'
+import type { Present } from './time.ts'
+
+/** The key of an org that is not stored: it is answered for as if it held the default plan, and nothing is written. */
+export const UNSEEN = 0
+
+/**
+ * For questions: the org as this process last saw it (its version is compared later), else as the ledger has it, else
+ * as the environment's default plan would have it.
+ * @throws TollgateError `org_not_found`
+ */
+export async function orgToAsk (stores: Stores, present: Present, name: string): Promise<Org> {
+  const { environment: { name: environment, defaultPlan }, now } = present
+  const org = stores.orgs.cached(environment, name) ?? await available(stores.orgs.load(environment, name))
+  if (org !== undefined) return org
+  if (defaultPlan === null) throw orgNotFound()
+  const plan = await planNamed(stores, environment, defaultPlan)
+  const facts = {
+    key: UNSEEN, environment, name, version: 0, timeZone: 'UTC', createdAt: now, subscriptions: [{ id: 0, ...firstSight(plan, now) }]
+  }
+  return orgOf(facts, () => plan)
+}
+
+/**
+ * For reports: as above, but an org that is seen for the first time is stored and subscribed to the default plan.
+ * @throws TollgateError `org_not_found`
+ */
+export async function orgToCount (stores: Stores, present: Present, name: string): Promise<Org> {
+  const { environment: { name: environment, defaultPlan }, now } = present
+  const org = stores.orgs.cached(environment, name) ?? await available(stores.orgs.load(environment, name))
+  if (org !== undefined) return org
+  if (defaultPlan === null) throw orgNotFound()
+  const plan = await planNamed(stores, environment, defaultPlan)
+  const changed = await available(stores.subscriptions.change(environment, name, now, async locked => {
+    // Somebody else may have been first.
+    if (locked.created) await locked.reschedule({ end: [], remove: [], add: [firstSight(plan, now)] }, () => plan)
+  }))
+  return changed.org
+}
+
+function firstSight ({ plan }: StoredPlan, now: Instant): Omit<Subscription, 'id'> {
+  return {
+    plan: plan.ref, feature: null, startsAt: now, endsAt: null, status: 'active', anchorAt: now, timeZone: 'UTC', phaseAt: now
+  }
+}
+
+/** @throws TollgateError `TERR1020`, Tier's code for a plan that was not pushed */
+export async function planNamed ({ catalog }: Stores, environment: string, text: string, pointer = '/plan'): Promise<StoredPlan> {
+  const plan = await available(catalog.find(environment, parsePlanRef(text, pointer)))
+  if (plan === undefined) throw new TollgateError('TERR1020', 'feature or plan not found', { pointer })
+  return plan
+}
+
+export function orgNotFound (): TollgateError {
+  return new TollgateError('org_not_found', 'org not found', { pointer: '/org' })
+}

@@ -1,0 +1,146 @@
+import { type Counter, EMPTY } from '../domain/counter.ts'
+import type { Grant, Instant } from '../domain/entitlement.ts'
+import type { HeldFeature, Org } from '../domain/org.ts'
+import type { Window } from '../domain/window.ts'
+import { TollgateError } from '../errors.ts'
+import type { WantedCounter } from '../storage/counters.ts'
+import { available, type LedgerReading } from '../storage/ledger-reader.ts'
+import { isYoung, type MirrorReading, type Tally } from '../storage/mirror.ts'
+import type { Stores } from '../storage/stores.ts'
+import { orgNotFound, orgToAsk, UNSEEN } from './org.ts'
+import { type Present, present } from './time.ts'
+
+/** Where an org stands with one feature now: what it is granted, in which window, and what it has used there. */
+export interface Standing {
+  readonly feature: string
+  readonly held: HeldFeature | undefined
+  readonly grant: Grant | null
+  readonly window: Window | null
+  readonly counter: Counter
+}
+
+export interface Standings {
+  readonly org: Org
+  readonly now: Instant
+  readonly standings: readonly Standing[]
+  /** The ledger could not be asked: the figures are up to 15 minutes old. */
+  readonly degraded: boolean
+}
+
+/** An org may change while it is asked for; after this many changes in a row the ledger's last answer is taken. */
+const ATTEMPTS_MAX = 4
+
+type Unread = Omit<Standing, 'counter'>
+
+/**
+ * One round trip: the mirror, if what it has was confirmed a moment ago and belongs to the org as this process knows
+ * it; else the ledger, which then confirms the mirror.
+ * @param choose names of the features to ask for, given the org
+ * @throws TollgateError `org_not_found`; `ledger_unavailable` if neither store can answer
+ */
+export async function standings (
+  stores: Stores, environment: string, name: string, choose: (org: Org) => readonly string[]
+): Promise<Standings> {
+  const at = await present(stores, environment)
+  let org = await orgToAsk(stores, at, name)
+  for (let attempt = 1; ; attempt += 1) {
+    const unread = choose(org).map(feature => placed(org, feature, at.now))
+    if (org.key === UNSEEN) return complete(org, at, unread, unread.map(() => EMPTY))
+    const wanted = wantedOf(org, unread)
+    const mirrored = attempt < ATTEMPTS_MAX ? await readMirror(stores, org, wanted) : undefined
+    const fresh = mirrored === undefined ? undefined : freshTallies(mirrored, org, stores.mirrorAgeMaxMs)
+    if (fresh === 'moved') {
+      org = await reload(stores, at, name)
+      continue
+    }
+    stores.events.mirrorRead(mirrored === undefined ? 'failed' : fresh === undefined ? 'stale' : 'hit')
+    if (fresh !== undefined) return complete(org, at, unread, spread(unread, fresh))
+    const reading = await readLedger(stores, org, wanted, mirrored)
+    if ('degraded' in reading) return { ...complete(org, at, unread, spread(unread, reading.degraded)), degraded: true }
+    if (reading.version === org.version || attempt >= ATTEMPTS_MAX) {
+      return complete(org, at, unread, spread(unread, reading.tallies))
+    }
+    org = await reload(stores, at, name)
+  }
+}
+
+function placed (org: Org, feature: string, now: Instant): Unread {
+  const held = org.features.get(feature)
+  const grant = held?.timeline.grantAt(now) ?? null
+  const metered = grant !== null && grant.type === 'metered'
+  return { feature, held, grant, window: metered && held !== undefined ? held.timeline.windowAt(now) : null }
+}
+
+/** Features that have a counter: metered, and granted now. */
+function wantedOf (org: Org, unread: readonly Unread[]): WantedCounter[] {
+  return unread.flatMap(({ held, grant, window }) => held === undefined || grant === null || window === null
+    ? []
+    : [{ key: { org: org.key, feature: held.key, start: window.start }, window, aggregate: grant.aggregate }])
+}
+
+/** The counters that were asked for, back in their places. */
+function spread (unread: readonly Unread[], tallies: readonly Tally[]): Counter[] {
+  let next = 0
+  return unread.map(({ window }) => window === null ? EMPTY : tallies[next++] ?? EMPTY)
+}
+
+function complete (org: Org, { now }: Present, unread: readonly Unread[], counters: readonly Counter[]): Standings {
+  return { org, now, degraded: false, standings: unread.map((it, i) => ({ ...it, counter: counters[i] as Counter })) }
+}
+
+async function readMirror ({ mirror }: Stores, org: Org, wanted: readonly WantedCounter[]): Promise<MirrorReading | undefined> {
+  return await mirror?.read(org.key, wanted.map(({ key }) => key)).catch(() => undefined)
+}
+
+/**
+ * What the mirror has, if all of it may be believed; `moved` if it knows a later version of the org. A mirror that
+ * knows only an earlier one has gone back in time, and is not believed.
+ */
+function freshTallies ({ version, counters }: MirrorReading, org: Org, ageMaxMs: number): readonly Tally[] | 'moved' | undefined {
+  const now = Date.now()
+  if (version === undefined || !isYoung(version.confirmedAt, now, ageMaxMs)) return undefined
+  if (version.value > org.version) return 'moved'
+  if (version.value < org.version) return undefined
+  const tallies: Tally[] = []
+  for (const entry of counters) {
+    if (entry === undefined || !isYoung(entry.confirmedAt, now, ageMaxMs)) return undefined
+    const { reservedUntil } = entry.value
+    if (reservedUntil !== null && reservedUntil <= now) return undefined
+    tallies.push(entry.value)
+  }
+  return tallies
+}
+
+async function readLedger (
+  stores: Stores, org: Org, wanted: readonly WantedCounter[], mirrored: MirrorReading | undefined
+): Promise<LedgerReading | { readonly degraded: readonly Tally[] }> {
+  stores.events.ledgerRead()
+  try {
+    const reading = await stores.reader.read(org.key, wanted)
+    confirm(stores, org, wanted, reading)
+    return reading
+  } catch (error) {
+    const old = mirrored?.version?.value === org.version ? mirrored.counters.map(entry => entry?.value) : []
+    const known = old.filter(tally => tally !== undefined)
+    const outage = error instanceof TollgateError && error.code === 'ledger_unavailable'
+    if (!outage || mirrored?.version?.value !== org.version || known.length < wanted.length) throw error
+    stores.events.degraded()
+    return { degraded: known }
+  }
+}
+
+/** Nobody waits for it: it spares later readers the ledger. */
+function confirm ({ mirror, events }: Stores, org: Org, wanted: readonly WantedCounter[], reading: LedgerReading): void {
+  const { version, tallies, confirmedAt } = reading
+  if (mirror === undefined || version === undefined) return
+  const counters = wanted.map(({ key }, i) => ({ key, tally: tallies[i] as Tally }))
+  mirror.publish([{ org: org.key, version, counters, confirmedAt }], Date.now()).then(events.drift, events.publishFailed)
+}
+
+/** @throws TollgateError `org_not_found` if it is gone and no default plan stands in for it */
+async function reload (stores: Stores, at: Present, name: string): Promise<Org> {
+  const org = await available(stores.orgs.load(at.environment.name, name))
+  if (org !== undefined) return org
+  if (at.environment.defaultPlan === null) throw orgNotFound()
+  return await orgToAsk(stores, at, name)
+}
