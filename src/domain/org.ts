@@ -52,8 +52,8 @@ export function orgOf (facts: OrgFacts, planOf: (subscription: Subscription) => 
       terms.set(name, held)
     }
   }
-  const names = [...terms.keys()].sort()
-  return { ...facts, plans, features: new Map(names.map(name => [name, heldFeature(name, terms.get(name) as { key: number, terms: Term[] })])) }
+  const byName = [...terms].sort(([a], [b]) => a < b ? -1 : 1)
+  return { ...facts, plans, features: new Map(byName.map(([name, held]) => [name, heldFeature(name, held)])) }
 }
 
 /** Timelines are built when first asked for: most requests ask for one feature of many. */
