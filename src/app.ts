@@ -1,0 +1,93 @@
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
+import { randomBytes } from 'node:crypto'
+import { TollgateError } from './errors.ts'
+import auth from './plugins/auth.ts'
+import errors, { clientErrorText, handleError } from './plugins/errors.ts'
+import health from './plugins/health.ts'
+import { toJson } from './plugins/json.ts'
+import metricsPlugin, { type Metrics } from './plugins/metrics.ts'
+import openapi from './plugins/openapi.ts'
+import { canRoutes } from './routes/can.ts'
+import { environmentRoutes } from './routes/environments.ts'
+import { orgRoutes } from './routes/orgs.ts'
+import { planRoutes } from './routes/plans.ts'
+import { reportRoutes } from './routes/report.ts'
+import { usageRoutes } from './routes/usage.ts'
+import type { Stores } from './storage/stores.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    stores: Stores
+  }
+}
+
+const BODY_BYTES_MAX = 64 * 1024
+const HEADER_BYTES_MAX = 16 * 1024
+const HEADERS_TIMEOUT_MS = 10_000
+const REQUEST_TIMEOUT_MS = 20_000
+/** Longer than the idle time of common load balancers, so that they close first. */
+const KEEP_ALIVE_TIMEOUT_MS = 72_000
+
+export interface AppOptions {
+  readonly stores: Stores
+  readonly metrics: Metrics
+  readonly adminKey: string | undefined
+  readonly logger: FastifyBaseLogger
+  readonly version: string
+}
+
+/** Registers everything, in order. */
+export async function buildApp ({ stores, metrics, adminKey, logger, version }: AppOptions): Promise<FastifyInstance> {
+  let stopping = false
+  const app = Fastify({
+    loggerInstance: logger,
+    // One line per request of our own, with its route and without its query: see plugins/metrics.ts.
+    logController: new LogController({ disableRequestLogging: true }),
+    genReqId: requestIds(),
+    bodyLimit: BODY_BYTES_MAX,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+    http: { maxHeaderSize: HEADER_BYTES_MAX, headersTimeout: HEADERS_TIMEOUT_MS },
+    return503OnClosing: false,
+    forceCloseConnections: 'idle',
+    // Nothing is coerced, filled in or dropped: what a caller sent is what is judged.
+    ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false, allErrors: true, allowUnionTypes: true } },
+    frameworkErrors: handleError,
+    clientErrorHandler: (error, socket) => {
+      if (error.code !== 'ECONNRESET' && socket.writable) socket.write(clientErrorText(error.code))
+      socket.destroy(error)
+    }
+  })
+  app.setReplySerializer(toJson)
+  app.decorate('stores', stores)
+  app.addHook('preClose', async () => { stopping = true })
+  app.addHook('onRequest', async (_request, reply) => {
+    if (!stopping) return
+    reply.header('connection', 'close')
+    throw new TollgateError('stopping', undefined, { retryAfterSeconds: 1 })
+  })
+
+  await app.register(errors)
+  await app.register(openapi, { version })
+  await app.register(metricsPlugin, { metrics })
+  await app.register(health, { stores, stopping: () => stopping })
+  await app.register(async guarded => {
+    await guarded.register(auth, { adminKey })
+    await guarded.register(async v1 => {
+      for (const routes of [reportRoutes, canRoutes, usageRoutes, planRoutes, orgRoutes, environmentRoutes]) await v1.register(routes)
+    }, { prefix: '/v1' })
+    // For short scripts; the document shows the long form only.
+    await guarded.register(async short => {
+      short.addHook('onRoute', route => { route.schema = { ...route.schema, hide: true } })
+      for (const routes of [reportRoutes, canRoutes, usageRoutes]) await short.register(routes)
+    })
+  })
+  return app
+}
+
+/** Unique over replicas and restarts, and cheaper than a UUID on every request. */
+function requestIds (): () => string {
+  const prefix = randomBytes(5).toString('hex')
+  let next = 0
+  return () => `${prefix}-${(next += 1).toString(36)}`
+}

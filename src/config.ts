@@ -1,0 +1,83 @@
+import { environmentOfKey } from './domain/key.ts'
+
+export interface Config {
+  readonly host: string
+  readonly port: number
+  /** undefined: the embedded ledger in `dataDir` */
+  readonly databaseUrl: string | undefined
+  readonly dataDir: string
+  /** undefined: no mirror */
+  readonly redisUrl: string | undefined
+  /** undefined: open, on loopback only */
+  readonly adminKey: string | undefined
+  readonly mirrorMaxAgeMs: number
+  readonly logLevel: string
+}
+
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
+const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1)$/
+const MIRROR_MAX_AGE_LIMIT_MS = 900_000
+
+/** All that is wrong with the settings, one readable line each. */
+export class ConfigProblems extends Error {
+  override readonly name = 'ConfigProblems'
+  readonly problems: readonly string[]
+  constructor (problems: readonly string[]) {
+    super(problems.join('\n'))
+    this.problems = problems
+  }
+}
+
+type Env = Readonly<Record<string, string | undefined>>
+
+/** The only reader of settings. An empty setting counts as absent. @throws ConfigProblems with every problem at once */
+export function loadConfig (env: Env): Config {
+  const problems: string[] = []
+  const text = (name: string): string | undefined => env[name]?.trim() || undefined
+
+  function whole (name: string, standard: number, max: number): number {
+    const value = text(name)
+    if (value === undefined) return standard
+    if (/^\d+$/.test(value) && Number(value) <= max) return Number(value)
+    problems.push(`${name} must be a whole number from 0 to ${max}, not "${value}"`)
+    return standard
+  }
+
+  function url (name: string, schemes: readonly string[]): string | undefined {
+    const value = text(name)
+    if (value === undefined) return undefined
+    const each = value.startsWith('redis+sentinel://') ? [value] : value.split(',')
+    const good = each.every(part => schemes.some(scheme => part.trim().startsWith(`${scheme}://`)) && hasHost(part.trim()))
+    // The value may hold a password: it is not repeated.
+    if (!good) problems.push(`${name} must be a URL that begins with ${schemes.map(scheme => `${scheme}://`).join(' or ')}`)
+    return value
+  }
+
+  const host = text('HOST') ?? '127.0.0.1'
+  const adminKey = text('TOLLGATE_ADMIN_KEY')
+  const logLevel = text('LOG_LEVEL') ?? 'info'
+  if (adminKey !== undefined && environmentOfKey(adminKey) === undefined) {
+    problems.push('TOLLGATE_ADMIN_KEY must look like prv_<environment>_<at least 16 letters or digits>, ' +
+      'as prv_live_ followed by the output of "openssl rand -hex 16"')
+  }
+  if (adminKey === undefined && !LOOPBACK.test(host)) {
+    problems.push(`HOST ${host} is not loopback: set TOLLGATE_ADMIN_KEY, without which anyone who can connect is an administrator`)
+  }
+  if (!LOG_LEVELS.includes(logLevel)) problems.push(`LOG_LEVEL must be one of ${LOG_LEVELS.join(', ')}, not "${logLevel}"`)
+  const config = {
+    host,
+    port: whole('PORT', 8080, 65_535),
+    databaseUrl: url('DATABASE_URL', ['postgres', 'postgresql']),
+    dataDir: text('TOLLGATE_DATA_DIR') ?? './data',
+    redisUrl: url('REDIS_URL', ['redis', 'rediss', 'redis+sentinel']),
+    adminKey,
+    mirrorMaxAgeMs: whole('MIRROR_MAX_AGE_MS', 1_000, MIRROR_MAX_AGE_LIMIT_MS),
+    logLevel
+  }
+  if (problems.length > 0) throw new ConfigProblems(problems)
+  return Object.freeze(config)
+}
+
+function hasHost (url: string): boolean {
+  return /^[a-z+]+:\/\/[^/?#]+/.test(url) && (url.includes(',') || URL.canParse(url))
+}

@@ -1,0 +1,37 @@
+import fp from 'fastify-plugin'
+import { environmentOfKey, keyDigest, keyFromHeader, type Principal, sameKey } from '../domain/key.ts'
+import { TollgateError } from '../errors.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    principal: Principal
+  }
+}
+
+export interface AuthOptions {
+  /** undefined: open, and every caller is an administrator of `test` */
+  readonly adminKey: string | undefined
+}
+
+const OPEN: Principal = { environment: 'test', scopes: ['admin', 'write', 'read'] }
+
+/** Guards the scope it is registered in: routes beside that scope are public, and no URL is ever looked at. */
+export default fp<AuthOptions>(async (app, { adminKey }) => {
+  const admin = adminKey === undefined ? undefined : adminOf(adminKey)
+  app.decorateRequest('principal')
+  app.addHook('onRequest', async request => {
+    if (admin === undefined) {
+      request.principal = OPEN
+      return
+    }
+    const key = keyFromHeader(request.headers.authorization)
+    if (key === undefined || !sameKey(admin.digest, key)) throw new TollgateError('unauthorized', 'Unauthorized')
+    request.principal = admin.principal
+  })
+}, { name: 'auth' })
+
+function adminOf (key: string): { readonly digest: Buffer, readonly principal: Principal } {
+  const environment = environmentOfKey(key)
+  if (environment === undefined) throw new Error('the admin key is not a private key')
+  return { digest: keyDigest(key), principal: { environment, scopes: ['admin', 'write', 'read'] } }
+}

@@ -1,0 +1,33 @@
+import { amountText } from '../domain/amount.ts'
+
+/**
+ * The one serializer of answers. Amounts are bigints and become plain JSON numbers, written digit by digit: nothing
+ * else in the process may turn one into a float. Members that are undefined are left out.
+ */
+export function toJson (value: unknown): string {
+  switch (typeof value) {
+    case 'string': return JSON.stringify(value)
+    case 'bigint': return amountText(value)
+    case 'number': return Number.isFinite(value) ? String(value) : 'null'
+    case 'boolean': return value ? 'true' : 'false'
+    case 'object': return value === null ? 'null' : Array.isArray(value) ? arrayJson(value) : objectJson(value)
+    default: return 'null'
+  }
+}
+
+function arrayJson (items: readonly unknown[]): string {
+  let text = '['
+  for (let i = 0; i < items.length; i += 1) text += (i === 0 ? '' : ',') + toJson(items[i])
+  return text + ']'
+}
+
+function objectJson (members: object): string {
+  let text = '{'
+  let separator = ''
+  for (const [name, value] of Object.entries(members)) {
+    if (value === undefined) continue
+    text += `${separator}${JSON.stringify(name)}:${toJson(value)}`
+    separator = ','
+  }
+  return text + '}'
+}

@@ -1,0 +1,79 @@
+import fp from 'fastify-plugin'
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import type { StoreEvents } from '../storage/stores.ts'
+
+const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+
+/** One process's figures. Labels are few and closed: never an org, a feature or an id. */
+export interface Metrics extends StoreEvents {
+  readonly registry: Registry
+  request (method: string, route: string, status: number, seconds: number): void
+  /** @param waiting reads the length of the ledger's queue */
+  watchQueue (waiting: () => number): void
+}
+
+/** @param warn told about failures that no caller hears of */
+export function createMetrics (warn: (error: unknown, message: string) => void): Metrics {
+  const registry = new Registry()
+  const registers = [registry]
+  collectDefaultMetrics({ register: registry })
+  const counter = <Label extends string = never>(name: string, help: string, labelNames: Label[] = []): Counter<Label> =>
+    new Counter({ name: `tollgate_${name}`, help, labelNames, registers })
+  const histogram = <Label extends string = never>(
+    name: string, help: string, buckets: number[], labelNames: Label[] = []
+  ): Histogram<Label> => new Histogram({ name: `tollgate_${name}`, help, buckets, labelNames, registers })
+
+  const requests = histogram('http_request_duration_seconds', 'Time to answer', SECONDS, ['method', 'route', 'status'])
+  const batches = histogram('ledger_batch_events', 'Events in one ledger transaction', [1, 2, 5, 10, 20, 50, 100, 200, 500])
+  const commits = histogram('ledger_commit_duration_seconds', 'Time of one ledger transaction, lock to commit', SECONDS)
+  const retries = counter('ledger_retries_total', 'Ledger transactions run again', ['reason'])
+  const unknown = counter('ledger_unknown_outcomes_total', 'Events whose outcome could not be found out in time')
+  const reads = counter('ledger_reads_total', 'Questions answered from the ledger')
+  const mirrorReads = counter('mirror_reads_total', 'Questions put to the mirror', ['result'])
+  const drift = counter('mirror_drift_total', 'Mirror entries found to lag behind the ledger')
+  const failedPublishes = counter('mirror_publish_failures_total', 'Publications that the mirror did not take')
+  const degraded = counter('degraded_answers_total', 'Answers from old figures while the ledger was away')
+
+  return {
+    registry,
+    request: (method, route, status, seconds) => requests.observe({ method, route, status }, seconds),
+    watchQueue: waiting => {
+      const gauge: Gauge = new Gauge({
+        name: 'tollgate_ledger_waiting_events',
+        help: 'Events that wait for a ledger transaction',
+        registers,
+        collect: () => gauge.set(waiting())
+      })
+    },
+    batch: (events, commitMs) => {
+      batches.observe(events)
+      commits.observe(commitMs / 1000)
+    },
+    retry: reason => retries.inc({ reason }),
+    unknownOutcome: () => unknown.inc(),
+    mirrorRead: result => mirrorReads.inc({ result }),
+    ledgerRead: () => reads.inc(),
+    drift: entries => drift.inc(entries),
+    degraded: () => degraded.inc(),
+    publishFailed: error => {
+      failedPublishes.inc()
+      warn(error, 'the mirror did not take a publication')
+    }
+  }
+}
+
+export interface MetricsOptions {
+  readonly metrics: Metrics
+}
+
+/** `GET /metrics`, and one observation and one log line per request: its route, never its query, key or body. */
+export default fp<MetricsOptions>(async (app, { metrics }) => {
+  app.addHook('onResponse', async (request, reply) => {
+    const route = request.routeOptions.url ?? 'none'
+    const ms = reply.elapsedTime
+    metrics.request(request.method, route, reply.statusCode, ms / 1000)
+    request.log.info({ method: request.method, route, status: reply.statusCode, ms: Math.round(ms * 100) / 100 }, 'request')
+  })
+  app.get('/metrics', { schema: { hide: true } }, async (_request, reply) =>
+    await reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()))
+}, { name: 'metrics' })

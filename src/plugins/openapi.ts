@@ -1,0 +1,44 @@
+import swagger from '@fastify/swagger'
+import swaggerUi from '@fastify/swagger-ui'
+import fp from 'fastify-plugin'
+
+const DESCRIPTION = `Report what customers use, ask what they may still use, read it back.
+
+The examples work as they stand, in this order: push, subscribe, report, can, usage. Amounts are exact decimals,
+times are RFC 3339 in UTC, \`null\` is unlimited. Without an admin key the server is open to this machine, and nothing needs to be
+filled in under Authorize.`
+
+export interface OpenapiOptions {
+  readonly version: string
+}
+
+/** The document is made from the routes that are registered after it: `/openapi.json`, and Swagger UI at `/docs`. */
+export default fp<OpenapiOptions>(async (app, { version }) => {
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: { title: 'Tollgate', version, description: DESCRIPTION, license: { name: 'Apache-2.0', identifier: 'Apache-2.0' } },
+      servers: [{ url: '/' }],
+      tags: [
+        { name: 'main', description: 'Report, ask, read back' },
+        { name: 'plans', description: 'What is sold' },
+        { name: 'orgs', description: 'Who holds what' },
+        { name: 'environments', description: 'Separate data sets' },
+        { name: 'operations', description: 'For those who run it' }
+      ],
+      components: {
+        securitySchemes: {
+          key: { type: 'http', scheme: 'bearer', description: 'A private key: `prv_<environment>_...`' },
+          basic: { type: 'http', scheme: 'basic', description: 'The key as user name, with an empty password' }
+        }
+      },
+      security: [{ key: [] }, { basic: [] }, {}]
+    }
+  })
+  await app.register(swaggerUi, {
+    routePrefix: '/docs',
+    uiConfig: { tryItOutEnabled: true, displayRequestDuration: true, defaultModelsExpandDepth: -1 },
+    staticCSP: true
+  })
+  app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
+}, { name: 'openapi' })

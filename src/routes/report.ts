@@ -1,0 +1,69 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from 'typebox'
+import { parseAmount, WHOLE } from '../domain/amount.ts'
+import { checkProperties } from '../domain/properties.ts'
+import { parseInstant } from '../domain/time.ts'
+import { TollgateError } from '../errors.ts'
+import { type Reported, report } from '../operations/report.ts'
+import { FeatureId, Figure, FigureOrUnlimited, OrgId, problems, SentAmount, SentTime, timeText, timeTextOrNull, Window } from './schemas.ts'
+
+const Body = Type.Object({
+  org: OrgId,
+  feature: FeatureId,
+  n: Type.Optional(SentAmount),
+  at: Type.Optional(SentTime),
+  clobber: Type.Optional(Type.Boolean({ description: 'Set the total of the window to `n` instead of adding' })),
+  id: Type.Optional(Type.String({ maxLength: 300, description: 'Makes a retry free: the same id counts once' })),
+  properties: Type.Optional(Type.Unsafe<Record<string, unknown>>({ type: 'object', description: 'Kept with the event' }))
+}, { additionalProperties: false, examples: [{ org: 'org:acme', feature: 'feature:api-calls', n: 3 }] })
+
+const Answer = Type.Object({
+  id: Type.String(),
+  org: Type.String(),
+  feature: Type.String(),
+  used: Figure,
+  limit: FigureOrUnlimited,
+  remaining: FigureOrUnlimited,
+  window: Window,
+  duplicate: Type.Boolean({ description: 'It was counted before; the figures are those of then' })
+})
+
+const Headers = Type.Object({
+  'idempotency-key': Type.Optional(Type.String({ maxLength: 300, description: 'The event id, for callers who prefer a header' }))
+})
+
+export const reportRoutes: FastifyPluginAsyncTypebox = async app => {
+  app.post('/report', {
+    schema: {
+      tags: ['main'],
+      summary: 'Record usage',
+      description: 'Answers when the event is durable and in the next read. Never refused because of a limit.',
+      body: Body,
+      headers: Headers,
+      response: { 200: Answer, ...problems }
+    }
+  }, async ({ body, headers, principal }) => {
+    const { org, feature, n, at, clobber = false, properties } = body
+    return wire(await report(app.stores, {
+      environment: principal.environment,
+      org,
+      feature,
+      n: n === undefined ? WHOLE : parseAmount(n ?? 0, '/n'),
+      at: parseInstant(at, '/at'),
+      clobber,
+      id: eventId(body.id, headers['idempotency-key']),
+      properties: properties === undefined ? undefined : checkProperties(properties)
+    }))
+  })
+}
+
+function eventId (id: string | undefined, key: string | undefined): string | undefined {
+  if (id !== undefined && key !== undefined && id !== key) {
+    throw new TollgateError('invalid_request', 'id and the Idempotency-Key header differ; send one of them', { pointer: '/id' })
+  }
+  return id ?? key
+}
+
+function wire ({ window, ...reported }: Reported) {
+  return { ...reported, window: { start: timeText(window.start), end: timeTextOrNull(window.end) } }
+}

@@ -1,0 +1,61 @@
+import { Type } from 'typebox'
+import type { Amount } from '../domain/amount.ts'
+import type { Instant } from '../domain/entitlement.ts'
+import type { FieldProblem } from '../errors.ts'
+
+/** Pieces of the wire that more than one route has. Texts are checked by the domain, whose messages say what is right. */
+
+const TEXT_MAX = 300
+
+export const OrgId = Type.String({ maxLength: TEXT_MAX, description: '`org:` and 1 to 255 printable characters', examples: ['org:acme'] })
+export const FeatureId = Type.String({
+  maxLength: TEXT_MAX, description: '`feature:` and 1 to 240 printable characters', examples: ['feature:api-calls']
+})
+
+/** An exact amount on its way in. */
+export const SentAmount = Type.Unsafe<number | string | null>({
+  type: ['number', 'string', 'null'],
+  maxLength: 40,
+  description: 'A number of at most 15 significant digits, or a decimal string of at most 28; at most 9 decimals. null is 0.'
+})
+
+/** The same in a query, where everything is text. */
+export const QueryAmount = Type.String({ maxLength: 40, description: 'A decimal number; 1 if absent', examples: ['1'] })
+
+/** An exact amount on its way out. */
+export const Figure = Type.Unsafe<Amount>({ type: 'number' })
+/** null: unlimited. */
+export const FigureOrUnlimited = Type.Unsafe<Amount | null>({ type: ['number', 'null'], description: 'null: unlimited' })
+
+export const Time = Type.String({ format: 'date-time' })
+export const TimeOrNull = Type.Unsafe<string | null>({ type: ['string', 'null'], format: 'date-time' })
+export const SentTime = Type.Unsafe<string | null>({
+  type: ['string', 'null'], maxLength: 64, description: 'RFC 3339; null: now', examples: ['2026-01-31T12:00:00Z']
+})
+export const QueryTime = Type.String({ maxLength: 64, description: 'RFC 3339', examples: ['2026-01-31T12:00:00Z'] })
+
+export const Window = Type.Object({ start: Time, end: TimeOrNull })
+
+const Problem = Type.Object({
+  type: Type.String(),
+  title: Type.String(),
+  status: Type.Integer(),
+  detail: Type.String(),
+  code: Type.String({ examples: ['invalid_request'] }),
+  message: Type.String(),
+  errors: Type.Optional(Type.Unsafe<readonly FieldProblem[]>(Type.Array(Type.Object({
+    pointer: Type.String({ description: 'JSON pointer into the body, or `?name` of the query' }),
+    detail: Type.String()
+  }))))
+}, { description: 'RFC 9457, with the members that Tier\'s SDK reads' })
+
+/** The errors that every guarded route may answer with; 503 has `Retry-After`. */
+export const problems = { '4xx': Problem, '5xx': Problem }
+
+export function timeText (at: Instant): string {
+  return new Date(at).toISOString()
+}
+
+export function timeTextOrNull (at: Instant | null): string | null {
+  return at === null ? null : timeText(at)
+}

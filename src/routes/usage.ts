@@ -1,0 +1,83 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from 'typebox'
+import { parseInstant } from '../domain/time.ts'
+import { TollgateError } from '../errors.ts'
+import { type FeatureUsage, usage, type WindowUsage } from '../operations/usage.ts'
+import {
+  FeatureId, Figure, FigureOrUnlimited, OrgId, problems, QueryTime, Time, TimeOrNull, timeText, timeTextOrNull
+} from './schemas.ts'
+
+const PAGE_STANDARD = 12
+const PAGE_MAX = 100
+
+const Query = Type.Object({
+  org: OrgId,
+  feature: Type.Optional(FeatureId),
+  from: Type.Optional(QueryTime),
+  to: Type.Optional(QueryTime),
+  cursor: Type.Optional(Type.String({ maxLength: 64, description: 'The `cursor` of the page before' })),
+  limit: Type.Optional(Type.String({
+    pattern: '^[1-9][0-9]{0,2}$', description: `Past windows in one page: 1 to ${PAGE_MAX}, ${PAGE_STANDARD} if absent`
+  }))
+}, { additionalProperties: false })
+
+const WindowFigures = Type.Object({
+  start: Time,
+  end: TimeOrNull,
+  used: Figure,
+  reserved: Figure,
+  limit: FigureOrUnlimited,
+  remaining: FigureOrUnlimited,
+  overage: Figure
+})
+
+const Feature = Type.Object({
+  feature: Type.String(),
+  current: Type.Union([WindowFigures, Type.Null()], { description: 'null: not held now, or not metered' }),
+  past: Type.Array(WindowFigures, { description: 'Newest first, each with its limit at its end' }),
+  cursor: Type.Union([Type.String(), Type.Null()], { description: 'null: there is no further page' })
+})
+
+const Answer = Type.Union([
+  Type.Object({ org: Type.String(), ...Feature.properties }),
+  Type.Object({ org: Type.String(), features: Type.Array(Feature) })
+])
+
+export const usageRoutes: FastifyPluginAsyncTypebox = async app => {
+  app.get('/usage', {
+    schema: {
+      tags: ['main'],
+      summary: 'What was used',
+      description: 'The current window and past ones. `from` and `to` choose past windows that overlap them. ' +
+        'Without `feature`: the same for every metered feature of the org.',
+      querystring: Query,
+      response: { 200: Answer, ...problems }
+    }
+  }, async ({ query, principal: { environment } }) => {
+    const { org, features } = await usage(app.stores, {
+      environment,
+      org: query.org,
+      feature: query.feature,
+      from: parseInstant(query.from, '?from'),
+      to: parseInstant(query.to, '?to'),
+      cursor: parseInstant(query.cursor, '?cursor'),
+      pageMax: pageOf(query.limit)
+    })
+    const [only] = features
+    return query.feature !== undefined && only !== undefined ? { org, ...wire(only) } : { org, features: features.map(wire) }
+  })
+}
+
+function pageOf (limit: string | undefined): number {
+  const page = limit === undefined ? PAGE_STANDARD : Number(limit)
+  if (page > PAGE_MAX) throw new TollgateError('invalid_request', `limit must be from 1 to ${PAGE_MAX}`, { pointer: '?limit' })
+  return page
+}
+
+function wire ({ feature, current, past, cursor }: FeatureUsage) {
+  return { feature, current: current === null ? null : figures(current), past: past.map(figures), cursor: timeTextOrNull(cursor) }
+}
+
+function figures ({ start, end, ...rest }: WindowUsage) {
+  return { start: timeText(start), end: timeTextOrNull(end), ...rest }
+}

@@ -1,0 +1,81 @@
+import { readFileSync } from 'node:fs'
+import { pino } from 'pino'
+import { buildApp } from './app.ts'
+import { type Config, ConfigProblems, loadConfig } from './config.ts'
+import { environmentOfKey } from './domain/key.ts'
+import { createMetrics } from './plugins/metrics.ts'
+import type { Database } from './storage/database.ts'
+import { FolderInUse } from './storage/folder-lock.ts'
+import { redisMirror } from './storage/mirror-redis.ts'
+import { pgliteDatabase } from './storage/pglite.ts'
+import { postgresDatabase } from './storage/postgres.ts'
+import { openStores } from './storage/stores.ts'
+
+const DRAIN_TIMEOUT_MS = 30_000
+
+/** For what the person at the terminal can mend: one readable line per problem, and exit code 2. */
+function refuse (error: ConfigProblems | FolderInUse): never {
+  for (const line of error.message.split('\n')) console.error(`tollgate: ${line}`)
+  process.exit(2)
+}
+
+async function openDatabase ({ databaseUrl, dataDir }: Config): Promise<Database> {
+  return databaseUrl === undefined ? await pgliteDatabase(dataDir) : postgresDatabase(databaseUrl)
+}
+
+async function main (): Promise<void> {
+  const config = loadConfig(process.env)
+  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
+  const output = pino.destination({ sync: false })
+  const logger = pino({ level: config.logLevel }, output)
+  const warn = (err: unknown, message: string): void => logger.warn({ err }, message)
+  const metrics = createMetrics(warn)
+  const { redisUrl, mirrorMaxAgeMs } = config
+  const stores = await openStores({
+    database: await openDatabase(config),
+    mirrorFor: redisUrl === undefined
+      ? undefined
+      : ledgerId => redisMirror({ url: redisUrl, ledgerId, ageMaxMs: mirrorMaxAgeMs, onError: error => warn(error, 'the mirror is away') }),
+    mirrorAgeMaxMs: mirrorMaxAgeMs,
+    events: metrics
+  })
+  metrics.watchQueue(stores.ledger.waiting)
+  const environment = config.adminKey === undefined ? undefined : environmentOfKey(config.adminKey)
+  if (environment !== undefined) await stores.environments.ensure(environment)
+
+  const app = await buildApp({ stores, metrics, adminKey: config.adminKey, logger, version })
+  app.addHook('onClose', async () => await stores.close())
+  const ledger = config.databaseUrl === undefined ? `embedded in ${config.dataDir}` : 'PostgreSQL'
+  logger.info(`ledger: ${ledger}; mirror: ${redisUrl === undefined ? 'none' : 'Redis'}`)
+  if (config.adminKey === undefined) logger.warn('no TOLLGATE_ADMIN_KEY: open to everyone on this machine, as administrator of test')
+  await app.listen({
+    host: config.host,
+    port: config.port,
+    listenTextResolver: address => `Tollgate listening on ${address}, documentation at ${address}/docs`
+  })
+
+  let stopping = false
+  function stop (signal: NodeJS.Signals): void {
+    if (stopping) return
+    stopping = true
+    logger.info({ signal }, 'stopping: finishing what was taken on')
+    setTimeout(() => { process.exit(1) }, DRAIN_TIMEOUT_MS).unref()
+    app.close().then(() => {
+      logger.info('stopped')
+      output.flushSync()
+      process.exit(0)
+    }, error => {
+      logger.error({ err: error }, 'could not stop cleanly')
+      output.flushSync()
+      process.exit(1)
+    })
+  }
+  process.on('SIGTERM', stop)
+  process.on('SIGINT', stop)
+}
+
+main().catch(error => {
+  if (error instanceof ConfigProblems || error instanceof FolderInUse) refuse(error)
+  console.error(error)
+  process.exit(1)
+})

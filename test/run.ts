@@ -1,0 +1,105 @@
+/**
+ * `npm test`: starts one PostgreSQL for all test files, runs tap, stops everything, and says what was counted.
+ * Arguments go to tap: `npm test -- test/domain/amount.test.ts`. Redis is started by each test file that wants one.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { constants } from 'node:os'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { type Exit, exitOf, runChild } from './fixtures/child.ts'
+import { guard } from './fixtures/guard.ts'
+import { postgresProgramsMissing, startPostgres } from './fixtures/postgres.ts'
+import { isHidden } from './fixtures/programs.ts'
+import { redisMissing, redisProgramMissing } from './fixtures/redis.ts'
+import { readTap, type TapResult } from './fixtures/tap-output.ts'
+
+const RUN_TIMEOUT_MS = 280_000
+/** tap needs a moment to say which files it did not finish. */
+const KILL_GRACE_MS = 5_000
+const JOBS = 2
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url))
+const TAP = fileURLToPath(new URL('../node_modules/.bin/tap', import.meta.url))
+const TAP_CLASS = new URL('../node_modules/@tapjs/test/test-built/dist/esm/index.js', import.meta.url)
+
+let tap: ChildProcess | undefined
+let stoppedBecause: string | undefined
+let exitCodeOfSignal: number | undefined
+
+const print = (line: string) => process.stdout.write(`${line}\n`)
+
+async function main (): Promise<number> {
+  const deadline = setTimeout(() => stop(`it took longer than ${RUN_TIMEOUT_MS / 1000} seconds`, 'SIGTERM'), RUN_TIMEOUT_MS)
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => onSignal(signal))
+  const { TEST_DATABASE_URL: given } = process.env
+  const own = given === undefined && postgresProgramsMissing === false ? await startPostgres() : undefined
+  try {
+    await buildTap()
+    const url = isHidden('postgres') ? undefined : given ?? own?.server.url
+    const { exit, result } = await runTap(url === undefined ? {} : { TEST_DATABASE_URL: url })
+    return report(exit, result, missingParts(url))
+  } finally {
+    clearTimeout(deadline)
+    await own?.release()
+  }
+}
+
+/** tap keeps a class composed of its plugins, and uses the old one during the run that finds it stale. */
+async function buildTap (): Promise<void> {
+  if (readFileSync(TAP_CLASS, 'utf8').includes('@tapjs/typescript')) await runChild(process.execPath, [TAP, 'build'], { cwd: ROOT })
+}
+
+async function runTap (env: Record<string, string>): Promise<{ exit: Exit, result: TapResult }> {
+  const args = [TAP, 'run', `--jobs=${JOBS}`, '--reporter=tap', ...process.argv.slice(2)]
+  // A group of its own, so that what a test leaves behind goes with it; so Ctrl-C has to be passed on.
+  const child = spawn(process.execPath, args, { cwd: ROOT, env: { ...process.env, ...env }, detached: true, stdio: ['ignore', 'pipe', 'inherit'] })
+  const group = guard('TERM')
+  if (child.pid !== undefined) group.watch(-child.pid)
+  tap = child
+  const reader = readTap(print)
+  createInterface({ input: child.stdout }).on('line', reader.line)
+  const exit = await exitOf(child)
+  await group.release()
+  return { exit, result: reader.result() }
+}
+
+function stop (reason: string, signal: NodeJS.Signals): void {
+  stoppedBecause ??= reason
+  tap?.kill(signal)
+  setTimeout(() => { if (tap?.pid !== undefined) process.kill(-tap.pid, 'SIGKILL') }, KILL_GRACE_MS).unref()
+}
+
+function onSignal (signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP'): void {
+  exitCodeOfSignal = 128 + constants.signals[signal]
+  // Nothing to wait for yet: the guards clean up after us.
+  if (tap === undefined) process.exit(exitCodeOfSignal)
+  stop(`of ${signal}`, signal)
+}
+
+function missingParts (databaseUrl: string | undefined): string[] {
+  return [
+    postgresProgramsMissing && databaseUrl === undefined && `real PostgreSQL (${postgresProgramsMissing}, or set TEST_DATABASE_URL)`,
+    postgresProgramsMissing && databaseUrl !== undefined && `faults of PostgreSQL (${postgresProgramsMissing})`,
+    redisMissing && `real Redis (${redisMissing}, or set TEST_REDIS_URL)`,
+    redisProgramMissing && !redisMissing && `faults of Redis (${redisProgramMissing})`
+  ].filter(part => part !== false)
+}
+
+/** Says what happened and answers the exit code. The last line is always the count. */
+function report (exit: Exit, result: TapResult, missing: string[]): number {
+  const { passed, skipped, reasons, complete } = result
+  const unexplained = result.failed === 0 && (exit.code !== 0 || !complete)
+  const failed = unexplained ? 1 : result.failed
+  const incomplete = process.env.TOLLGATE_TEST_REQUIRE_ALL === '1' && (skipped > 0 || missing.length > 0)
+  print('')
+  for (const [reason, tests] of reasons) print(`skipped: ${tests} ${tests === 1 ? 'test' : 'tests'} (${reason})`)
+  for (const part of missing) print(`skipped: ${part}`)
+  if (incomplete) print('failed: TOLLGATE_TEST_REQUIRE_ALL is set, and something was skipped')
+  if (stoppedBecause !== undefined) print(`failed: the run was stopped because ${stoppedBecause}`)
+  else if (unexplained) print(`failed: tap ended with ${exit.signal ?? exit.code}${complete ? '' : ' and its output is not complete'}`)
+  print(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`)
+  return exitCodeOfSignal ?? (failed > 0 || incomplete ? 1 : 0)
+}
+
+process.exitCode = await main()
