@@ -3,6 +3,7 @@ import { pino } from 'pino'
 import { buildApp } from './app.ts'
 import { type Config, ConfigProblems, loadConfig } from './config.ts'
 import { environmentOfKey } from './domain/key.ts'
+import { loggable } from './plugins/errors.ts'
 import { createMetrics } from './plugins/metrics.ts'
 import type { Database } from './storage/database.ts'
 import { FolderInUse } from './storage/folder-lock.ts'
@@ -28,7 +29,7 @@ async function main (): Promise<void> {
   const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
   const output = pino.destination({ sync: false })
   const logger = pino({ level: config.logLevel }, output)
-  const warn = (err: unknown, message: string): void => logger.warn({ err }, message)
+  const warn = (error: unknown, message: string): void => logger.warn({ err: loggable(error) }, message)
   const metrics = createMetrics(warn)
   const { redisUrl, mirrorMaxAgeMs } = config
   const stores = await openStores({
@@ -65,7 +66,7 @@ async function main (): Promise<void> {
       output.flushSync()
       process.exit(0)
     }, error => {
-      logger.error({ err: error }, 'could not stop cleanly')
+      logger.error({ err: loggable(error) }, 'could not stop cleanly')
       output.flushSync()
       process.exit(1)
     })

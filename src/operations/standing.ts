@@ -53,7 +53,7 @@ export async function standings (
       org = await reload(stores, at, name)
       continue
     }
-    stores.events.mirrorRead(mirrored === undefined ? 'failed' : fresh === undefined ? 'stale' : 'hit')
+    if (stores.mirror !== undefined) stores.events.mirrorRead(mirrored === undefined ? 'failed' : fresh === undefined ? 'stale' : 'hit')
     if (fresh !== undefined) return complete(org, at, unread, spread(unread, fresh))
     const reading = await readLedger(stores, org, wanted, mirrored)
     if ('degraded' in reading) return { ...complete(org, at, unread, spread(unread, reading.degraded)), degraded: true }

@@ -87,7 +87,9 @@ async function replaceSchedule (
 async function change (
   stores: Stores, environment: string, name: string, now: Instant, work: (locked: LockedOrg) => Promise<void>
 ): Promise<void> {
+  // The clock on the wall, not the environment's.
+  const confirmedAt = Date.now()
   const { org } = await available(stores.subscriptions.change(environment, name, now, work))
-  const publication = { org: org.key, version: org.version, counters: [], confirmedAt: now }
+  const publication = { org: org.key, version: org.version, counters: [], confirmedAt }
   await stores.mirror?.publish([publication], Date.now()).catch(stores.events.publishFailed)
 }

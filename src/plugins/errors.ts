@@ -79,8 +79,20 @@ export function sendProblem (error: TollgateError, reply: FastifyReply): Fastify
 
 export function handleError (thrown: FastifyError | TollgateError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const error = asTollgateError(thrown)
-  if (errors[error.code].status >= 500) request.log.error({ err: error.cause ?? error, code: error.code }, 'request failed')
+  if (errors[error.code].status >= 500) request.log.error({ err: loggable(error), code: error.code }, 'request failed')
   return sendProblem(error, reply)
+}
+
+/**
+ * What may be logged of an error: the innermost cause, which is what failed, without the rows and parameters that
+ * database errors carry around it.
+ */
+export function loggable (error: unknown): Record<string, unknown> {
+  let inner = error
+  while (inner instanceof Error && inner.cause instanceof Error) inner = inner.cause
+  if (!(inner instanceof Error)) return { message: String(inner) }
+  const { name, message, stack } = inner
+  return { type: name, message, code: (inner as { code?: unknown }).code, stack }
 }
 
 /** For bytes that never became a request: there is no reply object, only the socket. */

@@ -99,6 +99,7 @@ export async function commitBatch (lane: Lane, ops: readonly Op[], orgs: Orgs, c
   const { reread, tallies } = await talk(undefined, async () => {
     const moved = keys.filter(key => current.has(key) && placed.some(({ op }) => op.org.key === key && op.org.version !== current.get(key)))
     const reread = moved.length === 0 ? undefined : await orgs.loadLocked(moved, lane)
+    for (const org of reread?.values() ?? []) orgs.remember(org)
     const tallies = mapOf(guessed, await talliesFrom(lane, guessed, counted?.rows ?? []))
     return { reread, tallies }
   })

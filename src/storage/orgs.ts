@@ -17,8 +17,10 @@ export interface Orgs {
   cached (environment: string, name: string): Org | undefined
   /** As the ledger has it now; undefined if there is no such org. */
   load (environment: string, name: string): Promise<Org | undefined>
-  /** As the ledger has them within a transaction, whose locks make them final. */
+  /** As a transaction sees them. Not remembered: it may have changed them itself, and may yet be rolled back. */
   loadLocked (keys: readonly number[], session: Session): Promise<ReadonlyMap<number, Org>>
+  /** @param org as it was committed */
+  remember (org: Org): void
 }
 
 const COLUMNS = sql`${orgs.id}, ${orgs.environment}, ${orgs.name}, ${orgs.version}, ${orgs.timeZone}, ${orgs.createdAt},
@@ -69,10 +71,9 @@ export function orgStore (database: Database, plans: Catalog): Orgs {
     load: async (environment, name) => await loadByName({ environment, name }),
     loadLocked: async (keys, session) => {
       const [result] = await session.run([byKey({ keys: makePgArray([...keys]) })])
-      const found = await assemble(result, plans, session)
-      for (const org of found) remember(org)
-      return new Map(found.map(org => [org.key, org]))
-    }
+      return new Map((await assemble(result, plans, session)).map(org => [org.key, org]))
+    },
+    remember
   }
 }
 

@@ -33,20 +33,28 @@ export interface Subscriptions {
 
 export function subscriptionStore (database: Database, orgStore: Orgs): Subscriptions {
   return {
-    change: async (environment, name, now, work) => await database.transaction(async session => {
-      const db = orm(session)
-      const created = await db.insert(orgs).values({ environment, name, createdAt: now }).onConflictDoNothing().returning({ id: orgs.id })
-      const [row] = await db.select({ id: orgs.id, info: orgs.info }).from(orgs)
-        .where(and(eq(orgs.environment, environment), eq(orgs.name, name))).for('no key update')
-      if (row === undefined) throw new Error(`org ${name} was not stored`)
-      const org = await reread(orgStore, row.id, session)
-      const value = await work(lockedOrg(db, org, created.length > 0, row.info))
-      return { value, org: await reread(orgStore, row.id, session) }
-    }),
+    change: async (environment, name, now, work) => {
+      const changed = await database.transaction(async session => await changeLocked(session, environment, name, now, work))
+      orgStore.remember(changed.org)
+      return changed
+    },
     info: async ({ key }) => {
       const [row] = await orm(database).select({ info: orgs.info }).from(orgs).where(eq(orgs.id, key))
       return row?.info ?? {}
     }
+  }
+
+  async function changeLocked<T> (
+    session: Session, environment: string, name: string, now: Instant, work: (locked: LockedOrg) => Promise<T>
+  ): Promise<{ value: T, org: Org }> {
+    const db = orm(session)
+    const created = await db.insert(orgs).values({ environment, name, createdAt: now }).onConflictDoNothing().returning({ id: orgs.id })
+    const [row] = await db.select({ id: orgs.id, info: orgs.info }).from(orgs)
+      .where(and(eq(orgs.environment, environment), eq(orgs.name, name))).for('no key update')
+    if (row === undefined) throw new Error(`org ${name} was not stored`)
+    const org = await reread(orgStore, row.id, session)
+    const value = await work(lockedOrg(db, org, created.length > 0, row.info))
+    return { value, org: await reread(orgStore, row.id, session) }
   }
 }
 
