@@ -64,6 +64,6 @@ function eventId (id: string | undefined, key: string | undefined): string | und
   return id ?? key
 }
 
-function wire ({ window, ...reported }: Reported) {
-  return { ...reported, window: { start: timeText(window.start), end: timeTextOrNull(window.end) } }
+function wire ({ id, org, feature, used, limit, remaining, window, duplicate }: Reported) {
+  return { id, org, feature, used, limit, remaining, window: { start: timeText(window.start), end: timeTextOrNull(window.end) }, duplicate }
 }
