@@ -37,8 +37,11 @@ export default fp<OpenapiOptions>(async (app, { version }) => {
   })
   await app.register(swaggerUi, {
     routePrefix: '/docs',
-    uiConfig: { tryItOutEnabled: true, displayRequestDuration: true, defaultModelsExpandDepth: -1 },
-    staticCSP: true
+    theme: { title: 'Tollgate' },
+    uiConfig: { layout: 'BaseLayout', tryItOutEnabled: true, displayRequestDuration: true, defaultModelsExpandDepth: -1 },
+    staticCSP: true,
+    // Swagger UI sets style attributes from its script.
+    transformStaticCSP: header => header.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
   })
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
 }, { name: 'openapi' })

@@ -38,7 +38,7 @@ export const canRoutes: FastifyPluginAsyncTypebox = async app => {
       description: 'A verdict is an answer, not an error: 200 with `ok: false` and a reason. Records nothing. ' +
         'Without `feature`: a verdict for every feature that the org holds.',
       querystring: Query,
-      response: { 200: Type.Union([Verdict, Verdicts]), ...problems }
+      response: { 200: Type.Union([Verdict, Verdicts], { description: 'The verdict' }), ...problems }
     }
   }, async ({ query: { org, feature, n }, principal: { environment } }) => {
     const question = { environment, org, n: n === undefined ? WHOLE : parseAmount(n, '?n') }

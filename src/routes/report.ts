@@ -26,6 +26,18 @@ const Answer = Type.Object({
   remaining: FigureOrUnlimited,
   window: Window,
   duplicate: Type.Boolean({ description: 'It was counted before; the figures are those of then' })
+}, {
+  description: 'Counted',
+  examples: [{
+    id: 'call-1',
+    org: 'org:acme',
+    feature: 'feature:api-calls',
+    used: 3,
+    limit: 1000,
+    remaining: 997,
+    window: { start: '2026-01-31T12:00:00.000Z', end: '2026-02-28T12:00:00.000Z' },
+    duplicate: false
+  }]
 })
 
 const Headers = Type.Object({

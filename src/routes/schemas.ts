@@ -32,7 +32,7 @@ export const TimeOrNull = Type.Unsafe<string | null>({ type: ['string', 'null'],
 export const SentTime = Type.Unsafe<string | null>({
   type: ['string', 'null'], maxLength: 64, description: 'RFC 3339; null: now', examples: ['2026-01-31T12:00:00Z']
 })
-export const QueryTime = Type.String({ maxLength: 64, description: 'RFC 3339', examples: ['2026-01-31T12:00:00Z'] })
+export const QueryTime = Type.String({ maxLength: 64, description: 'RFC 3339, as 2026-01-31T12:00:00Z' })
 
 export const Window = Type.Object({ start: Time, end: TimeOrNull })
 
@@ -47,10 +47,23 @@ const Problem = Type.Object({
     pointer: Type.String({ description: 'JSON pointer into the body, or `?name` of the query' }),
     detail: Type.String()
   }))))
-}, { description: 'RFC 9457, with the members that Tier\'s SDK reads' })
+}, {
+  examples: [{
+    type: 'urn:tollgate:error:invalid_request',
+    title: 'The request is not valid',
+    status: 400,
+    detail: 'unknown field "orgs"',
+    code: 'invalid_request',
+    message: 'unknown field "orgs"',
+    errors: [{ pointer: '/orgs', detail: 'unknown field "orgs"' }]
+  }]
+})
 
-/** The errors that every guarded route may answer with; 503 has `Retry-After`. */
-export const problems = { '4xx': Problem, '5xx': Problem }
+/** The errors that every guarded route may answer with. */
+export const problems = {
+  '4xx': { description: 'What is wrong with the request, by field', content: { 'application/problem+json': { schema: Problem } } },
+  '5xx': { description: 'Why it cannot be answered now; 503 has Retry-After', content: { 'application/problem+json': { schema: Problem } } }
+}
 
 export function timeText (at: Instant): string {
   return new Date(at).toISOString()

@@ -41,7 +41,7 @@ const Feature = Type.Object({
 const Answer = Type.Union([
   Type.Object({ org: Type.String(), ...Feature.properties }),
   Type.Object({ org: Type.String(), features: Type.Array(Feature) })
-])
+], { description: 'Windows, newest first' })
 
 export const usageRoutes: FastifyPluginAsyncTypebox = async app => {
   app.get('/usage', {
