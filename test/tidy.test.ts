@@ -12,8 +12,8 @@ const PURE_LIBRARIES = ['temporal-polyfill']
 
 /** Each line may import itself and the lines above it; so the first is everybody's. */
 const LAYERS = [
-  ['src/errors.ts', 'src/config.ts'],
-  ['src/domain/'],
+  ['src/errors.ts'],
+  ['src/domain/', 'src/config.ts'],
   ['src/storage/'],
   ['src/operations/'],
   ['src/routes/', 'src/kana/', 'src/background/'],

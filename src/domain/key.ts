@@ -1,4 +1,3 @@
-import { hash, timingSafeEqual } from 'node:crypto'
 import { isEnvironmentName } from './ids.ts'
 
 export type Scope = 'admin' | 'write' | 'read'
@@ -33,13 +32,4 @@ export function keyFromHeader (header: string | undefined): string | undefined {
   const credentials = Buffer.from(value, 'base64').toString('utf8')
   const colon = credentials.lastIndexOf(':')
   return colon < 0 ? credentials : credentials.slice(0, colon)
-}
-
-export function keyDigest (key: string): Buffer {
-  return hash('sha256', key, 'buffer')
-}
-
-/** In constant time. */
-export function sameKey (digest: Buffer, key: string): boolean {
-  return timingSafeEqual(digest, keyDigest(key))
 }

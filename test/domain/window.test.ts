@@ -142,6 +142,12 @@ test('what never resets takes in all time up to a cut, and starts at a cut', asy
   t.equal(windowAt(line, '2024-02-10'), '2024-02-10 never')
 })
 
+test('who cancels and comes back, from another zone even, finds a lifetime allowance as it was', async t => {
+  const line = timeline([term('2024-01-31', '2024-02-10', { reset: 'never' }),
+    term('2024-03-10', null, { reset: 'never' }, anchor('2024-03-10', 'Asia/Tokyo'))])
+  t.equal(windowAt(line, '2024-04-01'), '1970-01-01 never')
+})
+
 test('a past window is judged by the limit at its end, or by the last one held in it', async t => {
   const anchored = anchor('2024-01-31')
   const line = timeline([term('2024-01-31', '2024-02-10', limit(1)), term('2024-02-10', '2024-03-31', limit(2), anchored),
@@ -259,8 +265,9 @@ function windowByTheBook (terms: readonly Term[], at: Instant): Window {
   return { start: Math.max(start, cuts.findLast(cut => cut <= at) ?? start), end: nextEnd === Infinity ? null : nextEnd }
 }
 
+/** Where nothing resets there are no boundaries to count, and the anchor and its zone say nothing (docs/adr/0005). */
 function four ({ reset, anchor, aggregate }: Grant): string {
-  return JSON.stringify([reset, anchor.at, anchor.timeZone, aggregate])
+  return JSON.stringify(reset === 'never' ? [reset, aggregate] : [reset, anchor.at, anchor.timeZone, aggregate])
 }
 
 test('a window ends at a boundary of its grid, or where reset, anchor, zone or aggregate change (10,000 schedules)', async t => {
