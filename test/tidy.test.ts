@@ -62,7 +62,7 @@ const rules: Record<string, Rule> = {
     return /process\.env|process\[|\bnode:process\b/.test(text) ? ['mentions the environment of the process'] : []
   },
   'names are kebab-case and mean something': path => {
-    if (!CODE.test(path)) return []
+    if (!CODE.test(path) || path.endsWith('.md')) return []
     return path.split('/').slice(1).flatMap(name => {
       const stem = name.replace(/(\.test|\.d)?\.[a-z]+$/, '')
       if (!/^[a-z0-9]+(-[a-z0-9]+)*$/.test(stem)) return [`${name} is not kebab-case`]
