@@ -5,6 +5,7 @@ import auth from './plugins/auth.ts'
 import errors, { clientErrorText, handleError } from './plugins/errors.ts'
 import health from './plugins/health.ts'
 import { toJson } from './plugins/json.ts'
+import jsonBody from './plugins/json-body.ts'
 import metricsPlugin, { type Metrics } from './plugins/metrics.ts'
 import openapi from './plugins/openapi.ts'
 import { canRoutes } from './routes/can.ts'
@@ -68,6 +69,7 @@ export async function buildApp ({ stores, metrics, adminKey, logger, version }: 
   })
 
   await app.register(errors)
+  await app.register(jsonBody)
   await app.register(openapi, { version })
   await app.register(metricsPlugin, { metrics })
   await app.register(health, { stores, stopping: () => stopping })

@@ -6,6 +6,8 @@ import { drizzle, type PgRemoteDatabase } from 'drizzle-orm/pg-proxy'
 export interface Statement {
   readonly text: string
   readonly params: readonly unknown[]
+  /** Sent often, with this very text: worth keeping parsed and planned on each connection. */
+  readonly hot?: boolean
 }
 
 export const BEGIN: Statement = { text: 'begin', params: [] }
@@ -63,7 +65,7 @@ export function prepare<Names extends string> (query: SQL): (values: Readonly<Re
     if (typeof param === 'object' && param !== null && 'name' in param) return param.name as Names
     throw new Error(`a prepared statement takes placeholders only: ${text}`)
   })
-  return values => ({ text, params: names.map(name => values[name]) })
+  return values => ({ text, params: names.map(name => values[name]), hot: true })
 }
 
 /**

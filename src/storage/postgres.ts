@@ -48,8 +48,8 @@ function session (client: postgres.ISql, timeoutMs = CALL_TIMEOUT_MS): Session {
   }
 }
 
-async function one (client: postgres.ISql, { text, params }: Statement): Promise<Result> {
-  const rows = await client.unsafe(text, [...params] as never[], { prepare: params.length > 0 }).values()
+async function one (client: postgres.ISql, { text, params, hot = false }: Statement): Promise<Result> {
+  const rows = await client.unsafe(text, [...params] as never[], { prepare: hot }).values()
   return { columns: rows.columns?.map(column => column.name) ?? [], rows }
 }
 
