@@ -1,5 +1,6 @@
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
 import { randomBytes } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { TollgateError } from './errors.ts'
 import auth from './plugins/auth.ts'
 import errors, { clientErrorText, handleError } from './plugins/errors.ts'
@@ -22,6 +23,8 @@ declare module 'fastify' {
   }
 }
 
+/** Time for callers who keep connections open to send one more request, and hear that they should go elsewhere. */
+const FAREWELL_MS = 500
 const BODY_BYTES_MAX = 64 * 1024
 const HEADER_BYTES_MAX = 16 * 1024
 const HEADERS_TIMEOUT_MS = 10_000
@@ -61,7 +64,13 @@ export async function buildApp ({ stores, metrics, adminKey, logger, version }: 
   })
   app.setReplySerializer(toJson)
   app.decorate('stores', stores)
-  app.addHook('preClose', async () => { stopping = true })
+  // What arrives on open connections is answered and their callers are told to leave, before idle ones are closed: else
+  // a request that is on its way to a connection which looks idle would find it closed.
+  app.addHook('preClose', async () => {
+    stopping = true
+    await sleep(FAREWELL_MS)
+  })
+  app.addHook('onSend', async (_request, reply) => { if (stopping) reply.header('connection', 'close') })
   app.addHook('onRequest', async (_request, reply) => {
     if (!stopping) return
     reply.header('connection', 'close')

@@ -13,6 +13,9 @@ import { postgresDatabase } from './storage/postgres.ts'
 import { openStores } from './storage/stores.ts'
 
 const DRAIN_TIMEOUT_MS = 30_000
+/** Log lines are written together, and none later than this. */
+const LOG_BUFFER_BYTES = 4_096
+const LOG_FLUSH_MS = 200
 
 /** For what the person at the terminal can mend: one readable line per problem, and exit code 2. */
 function refuse (error: ConfigProblems | FolderInUse): never {
@@ -27,7 +30,7 @@ async function openDatabase ({ databaseUrl, dataDir }: Config): Promise<Database
 async function main (): Promise<void> {
   const config = loadConfig(process.env)
   const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
-  const output = pino.destination({ sync: false })
+  const output = pino.destination({ sync: false, minLength: LOG_BUFFER_BYTES, periodicFlush: LOG_FLUSH_MS })
   const logger = pino({ level: config.logLevel }, output)
   const warn = (error: unknown, message: string): void => logger.warn({ err: loggable(error) }, message)
   const metrics = createMetrics(warn)
@@ -77,6 +80,13 @@ async function main (): Promise<void> {
 
 main().catch(error => {
   if (error instanceof ConfigProblems || error instanceof FolderInUse) refuse(error)
-  console.error(error)
+  console.error(`tollgate: ${startProblem(error)}`)
   process.exit(1)
 })
+
+function startProblem (error: NodeJS.ErrnoException & { port?: number, address?: string }): string {
+  const { code, syscall, address, port, message } = error
+  if (syscall === 'listen') return `cannot listen on ${address}:${port}: ${code === 'EADDRINUSE' ? 'another program does' : message}`
+  if (syscall === 'connect') return `the database in DATABASE_URL cannot be reached: ${message}`
+  return error.stack ?? message
+}

@@ -1,5 +1,4 @@
 import { hash } from 'node:crypto'
-import { v7 as uuidv7 } from 'uuid'
 import { type Amount, amountText } from '../domain/amount.ts'
 import { remaining } from '../domain/counter.ts'
 import type { Instant } from '../domain/entitlement.ts'
@@ -8,6 +7,7 @@ import { canonicalJson, type Properties } from '../domain/properties.ts'
 import { instantOfUse } from '../domain/time.ts'
 import type { Window } from '../domain/window.ts'
 import type { Stores } from '../storage/stores.ts'
+import { newEventId } from './event-id.ts'
 import { orgToCount } from './org.ts'
 import { present } from './time.ts'
 
@@ -46,7 +46,7 @@ export async function report (stores: Stores, input: Report): Promise<Reported> 
   const { n: amount, clobber } = input
   const name = parseOrg(input.org)
   const feature = parseFeature(input.feature)
-  const id = input.id === undefined ? uuidv7() : parseEventId(input.id)
+  const id = input.id === undefined ? newEventId() : parseEventId(input.id)
   const now = await present(stores, input.environment)
   const at = instantOfUse(input.at, now.now)
   const org = await orgToCount(stores, now, name)

@@ -117,7 +117,10 @@ async function readLedger (
   stores.events.ledgerRead()
   try {
     const reading = await stores.reader.read(org.key, wanted)
-    confirm(stores, org, wanted, reading)
+    const { version, tallies, confirmedAt } = reading
+    if (version !== undefined) {
+      stores.confirm({ org: org.key, version, counters: wanted.map(({ key }, i) => ({ key, tally: tallies[i] as Tally })), confirmedAt })
+    }
     return reading
   } catch (error) {
     const old = mirrored?.version?.value === org.version ? mirrored.counters.map(entry => entry?.value) : []
@@ -127,14 +130,6 @@ async function readLedger (
     stores.events.degraded()
     return { degraded: known }
   }
-}
-
-/** Nobody waits for it: it spares later readers the ledger. */
-function confirm ({ mirror, events }: Stores, org: Org, wanted: readonly WantedCounter[], reading: LedgerReading): void {
-  const { version, tallies, confirmedAt } = reading
-  if (mirror === undefined || version === undefined) return
-  const counters = wanted.map(({ key }, i) => ({ key, tally: tallies[i] as Tally }))
-  mirror.publish([{ org: org.key, version, counters, confirmedAt }], Date.now()).then(events.drift, events.publishFailed)
 }
 
 /** @throws TollgateError `org_not_found` if it is gone and no default plan stands in for it */

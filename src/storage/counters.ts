@@ -111,7 +111,15 @@ async function foldByPages (session: Session, { org, feature, start }: CounterKe
 
 /** A Postgres array literal of instants; digits and punctuation only, so nothing needs escaping but the quotes. */
 export function instantArray (instants: ReadonlyArray<Instant | null>): string {
-  return `{${instants.map(at => at === null ? 'null' : `"${new Date(at).toISOString()}"`).join(',')}}`
+  let known: Instant | null = null
+  let text = 'null'
+  const texts = instants.map(at => {
+    // Most of a batch shares its window's bounds, and often its millisecond.
+    if (at !== known) text = at === null ? 'null' : `"${new Date(at).toISOString()}"`
+    known = at
+    return text
+  })
+  return `{${texts.join(',')}}`
 }
 
 export function amountArray (texts: ReadonlyArray<Amount | null>, text: (amount: Amount) => string): string {

@@ -5,6 +5,8 @@ import { type Database, orm } from './database.ts'
 import { environments } from './schema.ts'
 
 const SETTINGS_AGE_MAX_MS = 5_000
+/** With the ledger away, how long until it is asked again. */
+const OUTAGE_RETRY_MS = 1_000
 const ENVIRONMENTS_CACHED_MAX = 1_000
 
 export interface Environment {
@@ -26,16 +28,25 @@ export interface Environments {
 
 export function environmentStore (database: Database): Environments {
   const db = orm(database)
-  const cached = new LRUCache<string, Environment>({ max: ENVIRONMENTS_CACHED_MAX, ttl: SETTINGS_AGE_MAX_MS })
+  const cached = new LRUCache<string, Environment>({ max: ENVIRONMENTS_CACHED_MAX, ttl: SETTINGS_AGE_MAX_MS, noDeleteOnStaleGet: true })
   const { name, defaultPlan, fixedNow } = environments
 
   return {
     get: async wanted => {
       const known = cached.get(wanted)
       if (known?.fixedNow === null) return known
-      const [row] = await db.select({ name, defaultPlan, fixedNow }).from(environments).where(eq(name, wanted))
-      if (row !== undefined) cached.set(wanted, row)
-      return row
+      try {
+        const [row] = await db.select({ name, defaultPlan, fixedNow }).from(environments).where(eq(name, wanted))
+        if (row === undefined) cached.delete(wanted)
+        else cached.set(wanted, row)
+        return row
+      } catch (error) {
+        // Without the ledger, questions are answered from the mirror: its settings are then as old as the outage.
+        const old = cached.get(wanted, { allowStale: true })
+        if (old?.fixedNow !== null) throw error
+        cached.set(wanted, old, { ttl: OUTAGE_RETRY_MS })
+        return old
+      }
     },
     put: async ({ name, ...settings }) => {
       await db.insert(environments).values({ name, ...settings })

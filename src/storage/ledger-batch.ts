@@ -91,10 +91,13 @@ export async function commitBatch (lane: Lane, ops: readonly Op[], orgs: Orgs, c
   let placed = ops.map(op => place(op, op.org))
   const asked = ops.filter(({ idGiven }) => idGiven || checkIds)
   const guessed = wantedOf(placed)
-  const [, , versions, counted, known] = await talk(undefined, async () => await lane.run([
-    BEGIN, lockOrgs({ orgs: makePgArray(keys) }), readVersions({ orgs: makePgArray(keys) }), talliesStatement(guessed),
-    readEvents({ orgs: makePgArray(asked.map(({ org }) => org.key)), ids: makePgArray(asked.map(({ id }) => id)) })
-  ]))
+  const statements = [
+    BEGIN, lockOrgs({ orgs: makePgArray(keys) }), readVersions({ orgs: makePgArray(keys) }), talliesStatement(guessed)
+  ]
+  if (asked.length > 0) {
+    statements.push(readEvents({ orgs: makePgArray(asked.map(({ org }) => org.key)), ids: makePgArray(asked.map(({ id }) => id)) }))
+  }
+  const [, , versions, counted, known] = await talk(undefined, async () => await lane.run(statements))
   const current = new Map(versions?.rows.map(([id, version]) => [id as number, Number(version)]))
   const { reread, tallies } = await talk(undefined, async () => {
     const moved = keys.filter(key => current.has(key) && placed.some(({ op }) => op.org.key === key && op.org.version !== current.get(key)))

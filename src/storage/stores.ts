@@ -1,12 +1,15 @@
 import { type Catalog, catalog } from './catalog.ts'
+import { coalesce } from './coalesce.ts'
 import type { Database } from './database.ts'
 import { type Environments, environmentStore } from './environments.ts'
 import { type Ledger, ledger, type LedgerEvents } from './ledger.ts'
 import { type LedgerReader, ledgerReader } from './ledger-reader.ts'
 import { migrateLedger } from './migrate.ts'
-import type { Mirror } from './mirror.ts'
+import type { Mirror, Publication } from './mirror.ts'
 import { type Orgs, orgStore } from './orgs.ts'
 import { type Subscriptions, subscriptionStore } from './subscriptions.ts'
+
+const CONFIRM_LIMITS = { batchMax: 500, inFlightMax: 2, waitingMax: 20_000 }
 
 /** What operations tell metrics, besides what the ledger tells. */
 export interface StoreEvents extends LedgerEvents {
@@ -29,6 +32,8 @@ export interface Stores {
   /** How old a mirror entry may be to be believed. */
   readonly mirrorAgeMaxMs: number
   readonly events: StoreEvents
+  /** Tells the mirror, with everything else that waits to be told, what the ledger has just answered. Nobody waits for it. */
+  confirm (publication: Publication): void
   close (): Promise<void>
 }
 
@@ -46,6 +51,7 @@ export async function openStores ({ database, mirrorFor, mirrorAgeMaxMs, events 
   const mirror = mirrorFor?.(ledgerId)
   const plans = catalog(database)
   const orgs = orgStore(database, plans)
+  const confirm = mirror === undefined ? undefined : confirmations(mirror, events)
   const writer = ledger({ database, orgs, mirror, events })
   return {
     catalog: plans,
@@ -57,10 +63,18 @@ export async function openStores ({ database, mirrorFor, mirrorAgeMaxMs, events 
     mirror,
     mirrorAgeMaxMs,
     events,
+    confirm: publication => { confirm?.(publication).catch(events.publishFailed) },
     close: async () => {
       await writer.close()
       await mirror?.close()
       await database.close()
     }
   }
+}
+
+function confirmations (mirror: Mirror, events: StoreEvents): (publication: Publication) => Promise<void> {
+  return coalesce(async publications => {
+    events.drift(await mirror.publish(publications, Date.now()))
+    return publications.map(() => {})
+  }, CONFIRM_LIMITS)
 }
