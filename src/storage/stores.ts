@@ -75,6 +75,6 @@ export async function openStores ({ database, mirrorFor, mirrorAgeMaxMs, events 
 function confirmations (mirror: Mirror, events: StoreEvents): (publication: Publication) => Promise<void> {
   return coalesce(async publications => {
     events.drift(await mirror.publish(publications, Date.now()))
-    return publications.map(() => {})
+    return publications.map(() => undefined)
   }, CONFIRM_LIMITS)
 }

@@ -1,5 +1,7 @@
 import type { Test } from 'tap'
-import { BEGIN, COMMIT, type Database, isStatementError, ROLLBACK, sqlState, type Session } from '../../src/storage/database.ts'
+import {
+  BEGIN, COMMIT, type Database, isStatementError, type Result, ROLLBACK, type Session, sqlState
+} from '../../src/storage/database.ts'
 import { migrateLedger } from '../../src/storage/migrate.ts'
 
 const UNIQUE_VIOLATION = '23505'
@@ -42,13 +44,17 @@ async function rows (t: Test, database: Database): Promise<void> {
   await t.test('what a JavaScript number cannot hold, and what has a zone, is Postgres’s text', async t => {
     t.strictSame(await ask(database, "select 9223372036854775807::int8, 0.100000001::numeric(38,9), '1e27'::numeric, " +
       "'2024-02-29T23:59:59.999Z'::timestamptz(3), 'a'::text, '550e8400-e29b-41d4-a716-446655440000'::uuid"),
-    [['9223372036854775807', '0.100000001', '1' + '0'.repeat(27), '2024-02-29 23:59:59.999+00', 'a', '550e8400-e29b-41d4-a716-446655440000']])
+    [[
+      '9223372036854775807', '0.100000001', '1' + '0'.repeat(27), '2024-02-29 23:59:59.999+00', 'a',
+      '550e8400-e29b-41d4-a716-446655440000'
+    ]])
   })
 
-  await t.test('everything else is Postgres’s text too: dates, local times, arrays', async t => {
-    t.strictSame(await ask(database, "select '2024-02-29'::date, '2024-02-29 01:02:03'::timestamp, '{a,\"b c\"}'::text[], '{1,2}'::int4[]"),
-      [['2024-02-29', '2024-02-29 01:02:03', '{a,"b c"}', '{1,2}']])
-  })
+  for (const [type, text] of [['date', '2024-02-29'], ['timestamp', '2024-02-29 01:02:03'], ['text[]', '{a,"b c"}'], ['int4[]', '{1,2}']]) {
+    await t.test(`everything else is Postgres’s text: ${type}`, async t => {
+      t.strictSame(await ask(database, `select '${text}'::${type}`), [text])
+    })
+  }
 
   await t.test('columns have their names, in order, also where there are no rows', async t => {
     const [result] = await database.run([statement('select 1 as first, 2 as second where false')])
@@ -57,27 +63,44 @@ async function rows (t: Test, database: Database): Promise<void> {
   })
 
   await t.test('parameters are text, numbers, booleans, null and array literals', async t => {
+    const text = 'select $1::text, $2::int4, $3::bool, $4::int4, $5::int4[] = array[1,2], $6::jsonb'
     t.strictSame(
-      await ask(database, 'select $1::text, $2::int4, $3::bool, $4::int4, $5::int4[] = array[1,2], $6::jsonb', 'é"\\{', 5, true, null, '{1,2}', '{"a":1}'),
+      await ask(database, text, 'é"\\{', 5, true, null, '{1,2}', '{"a":1}'),
       [['é"\\{', 5, true, null, true, { a: 1 }]])
   })
 }
 
 async function failures (t: Test, database: Database): Promise<void> {
-  await t.test('statements run in the order in which they are given', async t => {
-    await tableOf(database, 'ordered')
-    for (let round = 1; round <= 10; round += 1) {
-      const results = await database.run([
-        statement('insert into ordered values ($1::int)', round),
-        statement('select count(*)::int4 from ordered'),
-        statement('select max(n) from ordered')
-      ])
-      t.strictSame(results.map(({ rows }) => rows[0]?.[0]).slice(1), [round, round])
+  const inOrder = (round: number) => [
+    statement('insert into ordered values ($1::int)', round),
+    statement('select count(*)::int4 from ordered'),
+    statement('select max(n) from ordered')
+  ]
+  const figures = (results: Result[]) => results.map(({ rows }) => rows[0]?.[0]).slice(1)
+  await tableOf(database, 'ordered')
+
+  await t.test('in a transaction and on a lane, statements run in the order in which they are given', async t => {
+    const lane = database.lane()
+    t.teardown(async () => await lane.close())
+    for (let round = 1; round <= 10; round += 2) {
+      t.strictSame(await database.transaction(async session => figures(await session.run(inOrder(round)))), [round, round])
+      const [, ...results] = await lane.run([BEGIN, ...inOrder(round + 1), COMMIT])
+      t.strictSame(figures(results.slice(0, -1)), [round + 1, round + 1])
     }
   })
 
+  await t.test('elsewhere, too, statements run in the order in which they are given', async t => {
+    const wrong: unknown[] = []
+    for (let round = 11; round <= 20; round += 1) {
+      const seen = figures(await database.run(inOrder(round)))
+      if (seen.some(figure => figure !== round)) wrong.push([round, ...seen])
+    }
+    t.strictSame(wrong, [], 'none saw less than what was sent before it')
+  })
+
   await t.test('a failure rejects with the state that the server gave it, and the connection goes on', async t => {
-    const failure = await failureOf(database.run([statement('select 1'), statement('select 1 / 0'), statement('select no_such_column')]))
+    const failure = await failureOf(database.transaction(async session =>
+      await session.run([statement('select 1'), statement('select 1 / 0'), statement('select no_such_column')])))
     t.equal(sqlState(failure), DIVISION_BY_ZERO, 'the first failure')
     t.equal(isStatementError(failure), true)
     t.strictSame(await ask(database, 'select 1'), [1])
@@ -122,7 +145,7 @@ async function transactions (t: Test, database: Database): Promise<void> {
   })
 
   await t.test('transactions at the same time lose no update', async t => {
-    await database.run([statement('create table tallied (n int)'), statement('insert into tallied values (0)')])
+    await ask(database, 'create table tallied as select 0 as n')
     await Promise.all(Array.from({ length: 20 }, async () => await database.transaction(async session => {
       const [n] = await ask(session, 'select n from tallied for update')
       await ask(session, 'update tallied set n = $1::int', n as number + 1)
@@ -139,9 +162,10 @@ async function lanes (t: Test, database: Database): Promise<void> {
 
   await t.test('a transaction of a lane spans two runs, and nobody sees the half of it', async t => {
     await lane.run([BEGIN, statement('insert into laned values (1)')])
-    const others = [database.run([statement('select count(*)::int4 from laned')]), database.run([statement('select count(*)::int4 from laned')])]
+    const count = async () => await ask(database, 'select count(*)::int4 from laned')
+    const others = [count(), count()]
     await lane.run([statement('insert into laned values (2)'), COMMIT])
-    for (const [result] of await Promise.all(others)) t.ok([0, 2].includes(result?.rows[0]?.[0] as number))
+    for (const [counted] of await Promise.all(others)) t.ok([0, 2].includes(counted as number))
     t.strictSame(await seen(), [1, 2])
   })
 
@@ -154,7 +178,8 @@ async function lanes (t: Test, database: Database): Promise<void> {
   })
 
   await t.test('after a failed statement and a ROLLBACK a lane is as good as new', async t => {
-    t.equal(sqlState(await failureOf(lane.run([BEGIN, statement('insert into laned values (1)'), statement('select 1')]))), UNIQUE_VIOLATION)
+    const failure = await failureOf(lane.run([BEGIN, statement('insert into laned values (1)'), statement('select 1')]))
+    t.equal(sqlState(failure), UNIQUE_VIOLATION)
     await lane.run([ROLLBACK])
     await lane.run([BEGIN, statement('insert into laned values (5)')])
     await lane.run([COMMIT])
@@ -170,7 +195,7 @@ async function lanes (t: Test, database: Database): Promise<void> {
   })
 
   await t.test('two lanes that count the same row take turns', async t => {
-    await database.run([statement('create table shared (n int)'), statement('insert into shared values (0)')])
+    await ask(database, 'create table shared as select 0 as n')
     const two = [database.lane(), database.lane()]
     await Promise.all(two.map(async own => {
       for (let i = 0; i < 10; i += 1) {
