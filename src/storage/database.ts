@@ -21,7 +21,10 @@ export interface Result {
 }
 
 export interface Session {
-  /** Sends all statements at once, in order: one round trip. Rejects with the first failure. */
+  /**
+   * Sends all statements at once: one round trip. Within a transaction or on a lane they run in order, and the first
+   * failure is the one it rejects with; elsewhere in any order, each on its own.
+   */
   run (statements: readonly Statement[]): Promise<Result[]>
 }
 
@@ -73,16 +76,20 @@ export function prepare<Names extends string> (query: SQL): (values: Readonly<Re
  * server is closing the connection.
  */
 export function isStatementError (error: unknown): boolean {
-  const state = sqlState(error)
-  return state !== undefined && !/^(08|57P)/.test(state)
+  const failure = serverFailure(error)
+  return failure !== undefined && failure.severity === 'ERROR' && !/^(08|57P)/.test(failure.code)
 }
 
 /** The five characters of a server's error, also of one that drizzle has wrapped. */
 export function sqlState (error: unknown): string | undefined {
+  return serverFailure(error)?.code
+}
+
+function serverFailure (error: unknown): { code: string, severity: unknown } | undefined {
   let cause: unknown = error
   for (let depth = 0; depth < 4 && typeof cause === 'object' && cause !== null; depth += 1) {
     const { code, severity } = cause as { code?: unknown, severity?: unknown }
-    if (typeof code === 'string' && severity !== undefined) return code
+    if (typeof code === 'string' && severity !== undefined) return { code, severity }
     cause = (cause as { cause?: unknown }).cause
   }
   return undefined

@@ -83,13 +83,13 @@ interface LaneWorker {
 function laneWorker (stores: LedgerStores, taken: (ops: number) => void): LaneWorker {
   let queue: Pending[] = []
   let working: Promise<void> | undefined
-  const connection = { lane: undefined as Lane | undefined }
+  const state: LaneState = { stores, connection: undefined, answers: new Set() }
 
   async function work (): Promise<void> {
     while (queue.length > 0) {
       const batch = queue.splice(0, BATCH_OPS_MAX)
       taken(batch.length)
-      await settle(stores, connection, batch)
+      await settle(state, batch, { unknown: false, fresh: new Set() })
     }
     working = undefined
   }
@@ -102,69 +102,81 @@ function laneWorker (stores: LedgerStores, taken: (ops: number) => void): LaneWo
     },
     close: async () => {
       await working
+      await Promise.all(state.answers)
       queue = []
-      await connection.lane?.close()
+      await state.connection?.close()
     }
   }
 }
 
-type Connection = { lane: Lane | undefined }
+interface LaneState {
+  readonly stores: LedgerStores
+  connection: Lane | undefined
+  /** What is committed and on its way to its callers. */
+  readonly answers: Set<Promise<void>>
+}
+
+/** What is known of earlier attempts to commit the same ops. */
+interface Attempts {
+  /** One may have been committed, so every id is looked for. */
+  unknown: boolean
+  /** Ops that were new to the ledger in an attempt whose answer was lost: finding them now is no duplicate. */
+  readonly fresh: Set<Op>
+}
 
 /** Brings a batch to its end: every caller in it is answered. */
-async function settle (stores: LedgerStores, connection: Connection, batch: readonly Pending[]): Promise<void> {
-  let unknown = false
-  const fresh = new Set<Op>()
+async function settle (state: LaneState, batch: readonly Pending[], attempts: Attempts): Promise<void> {
+  const { stores, answers } = state
   for (;;) {
     const started = performance.now()
-    connection.lane ??= stores.database.lane()
+    state.connection ??= stores.database.lane()
     try {
-      const committed = await commitBatch(connection.lane, batch.map(({ op }) => op), stores.orgs, unknown)
+      const committed = await commitBatch(state.connection, batch.map(({ op }) => op), stores.orgs, attempts.unknown)
       stores.events.batch(batch.length, performance.now() - started)
-      void answer(stores, batch, committed, fresh)
+      const answered = answer(stores, batch, committed, attempts.fresh).finally(() => answers.delete(answered))
+      answers.add(answered)
       return
     } catch (error) {
       if (error instanceof ConnectionLost) {
-        unknown ||= error.sent
-        for (const op of error.fresh) fresh.add(op)
-        await drop(connection)
+        attempts.unknown ||= error.sent
+        for (const op of error.fresh) attempts.fresh.add(op)
+        await drop(state)
       } else {
-        await connection.lane.run([ROLLBACK]).catch(async () => await drop(connection))
-        if (!RETRIED.has(sqlState(error) ?? '')) return await oneByOne(stores, connection, batch, unknown, error)
+        await state.connection.run([ROLLBACK]).catch(async () => await drop(state))
+        if (!RETRIED.has(sqlState(error) ?? '')) return await oneByOne(state, batch, attempts, error)
       }
       stores.events.retry(error instanceof ConnectionLost ? 'connection' : sqlState(error) ?? 'error')
-      const late = batch.filter(({ since }) => performance.now() - since > (unknown ? OUTCOME_PATIENCE_MS : OUTAGE_PATIENCE_MS))
-      if (late.length > 0) {
-        for (const pending of late) give(stores, pending, unknown, error)
-        batch = batch.filter(pending => !late.includes(pending))
-      }
+      const patienceMs = attempts.unknown ? OUTCOME_PATIENCE_MS : OUTAGE_PATIENCE_MS
+      const isLate = ({ since }: Pending): boolean => performance.now() - since > patienceMs
+      const late = batch.filter(isLate)
+      for (const pending of late) giveUp(stores, pending, attempts.unknown, error)
+      batch = batch.filter(pending => !late.includes(pending))
       if (batch.length === 0) return
       await sleep(RETRY_DELAY_MS)
     }
   }
 }
 
-async function drop (connection: Connection): Promise<void> {
-  const { lane } = connection
-  connection.lane = undefined
-  await lane?.close().catch(() => {})
+async function drop (state: LaneState): Promise<void> {
+  const { connection } = state
+  state.connection = undefined
+  await connection?.close().catch(() => {})
 }
 
 /** Something in the batch is at fault; alone, each op meets its own fate. */
-async function oneByOne (
-  stores: LedgerStores, connection: Connection, batch: readonly Pending[], unknown: boolean, error: unknown
-): Promise<void> {
+async function oneByOne (state: LaneState, batch: readonly Pending[], attempts: Attempts, error: unknown): Promise<void> {
   if (batch.length > 1) {
-    for (const pending of batch) await settle(stores, connection, [pending])
+    for (const pending of batch) await settle(state, [pending], attempts)
     return
   }
   const [pending] = batch as [Pending]
-  if (unknown) return give(stores, pending, true, error)
+  if (attempts.unknown) return giveUp(state.stores, pending, true, error)
   pending.reject(isStatementError(error) && /^2[23]/.test(sqlState(error) ?? '')
     ? new TollgateError('invalid_request', 'the ledger cannot store this event', { cause: error })
     : new TollgateError('internal_error', undefined, { cause: error }))
 }
 
-function give (stores: LedgerStores, { op, reject }: Pending, unknown: boolean, cause: unknown): void {
+function giveUp (stores: LedgerStores, { op, reject }: Pending, unknown: boolean, cause: unknown): void {
   if (!unknown) return reject(new TollgateError('ledger_unavailable', undefined, { cause, retryAfterSeconds: 1 }))
   stores.events.unknownOutcome()
   reject(new TollgateError('outcome_unknown', undefined, { cause, members: { id: op.id }, retryAfterSeconds: 1 }))

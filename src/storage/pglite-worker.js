@@ -9,9 +9,12 @@ import { parentPort, workerData } from 'node:worker_threads'
 
 /** What drizzle's tables map arrives as Postgres's text, as it does from the other driver. */
 const asText = (/** @type {string} */ text) => text
-const parsers = { [types.INT8]: asText, [types.NUMERIC]: asText, [types.TIMESTAMPTZ]: asText }
+const TEXT_TYPES = [types.INT8, types.NUMERIC, types.TIMESTAMPTZ, types.TIMESTAMP, types.DATE]
+/** bool[], int4[], text[], int8[], numeric[], timestamptz[], uuid[] */
+const ARRAYS = [1000, 1007, 1009, 1016, 1231, 1185, 2951]
+const parsers = Object.fromEntries([...TEXT_TYPES, ...ARRAYS].map(type => [type, asText]))
 
-const ledger = await PGlite.create(workerData.folder, { parsers })
+const ledger = await PGlite.create(workerData.folder)
 await ledger.exec(workerData.settings)
 
 /** @type {Promise<unknown>} */
@@ -30,7 +33,7 @@ async function answer ({ id, statements, stop }) {
     /** @type {Result[]} */
     const results = []
     for (const { text, params } of statements) {
-      const { fields, rows } = await ledger.query(text, [...params], { rowMode: 'array' })
+      const { fields, rows } = await ledger.query(text, [...params], { rowMode: 'array', parsers })
       results.push({ columns: fields.map(field => field.name), rows: /** @type {unknown[][]} */ (rows) })
     }
     if (stop) await ledger.close()

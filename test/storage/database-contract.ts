@@ -89,15 +89,6 @@ async function failures (t: Test, database: Database): Promise<void> {
     }
   })
 
-  await t.test('elsewhere, too, statements run in the order in which they are given', async t => {
-    const wrong: unknown[] = []
-    for (let round = 11; round <= 20; round += 1) {
-      const seen = figures(await database.run(inOrder(round)))
-      if (seen.some(figure => figure !== round)) wrong.push([round, ...seen])
-    }
-    t.strictSame(wrong, [], 'none saw less than what was sent before it')
-  })
-
   await t.test('a failure rejects with the state that the server gave it, and the connection goes on', async t => {
     const failure = await failureOf(database.transaction(async session =>
       await session.run([statement('select 1'), statement('select 1 / 0'), statement('select no_such_column')])))

@@ -1,0 +1,73 @@
+import { test } from 'tap'
+import { memoryMirror } from '../../src/storage/mirror-memory.ts'
+import { redisMirror } from '../../src/storage/mirror-redis.ts'
+import { postgresMissing } from '../fixtures/postgres.ts'
+import { tcpProxy } from '../fixtures/proxy.ts'
+import { privateRedis, redisProgramMissing } from '../fixtures/redis.ts'
+import { databaseKinds } from './databases.ts'
+import { counterOf, newOrg, openLedger, opOf, usedOf } from './ledger-fixture.ts'
+import { until } from './until.ts'
+
+const SKIP = { skip: postgresMissing || redisProgramMissing }
+const openDatabase = databaseKinds[1]?.open as typeof databaseKinds[number]['open']
+
+test('a report is in the mirror, with what it counted, when its caller is answered', { skip: postgresMissing }, async t => {
+  const mirror = memoryMirror({ ageMaxMs: 1_000 })
+  const { stores } = await openLedger(t, { database: await openDatabase(t), mirrorFor: () => mirror })
+  const [org, other] = [await newOrg(stores), await newOrg(stores)]
+  const started = Date.now()
+  await Promise.all([1, 2, 3].map(async n => {
+    const { usedAfter } = await stores.ledger.append(opOf(org, n))
+    const { version, counters: [entry] } = await mirror.read(org.key, [counterOf(org).key])
+    t.equal(version?.value, org.version)
+    t.ok((entry?.value.used ?? 0n) >= usedAfter, 'with everything that was counted before it')
+    t.ok((entry?.confirmedAt ?? 0) >= started && (entry?.confirmedAt ?? 0) <= Date.now())
+  }))
+  t.strictSame(await mirror.read(other.key, [counterOf(other).key]), { version: undefined, counters: [undefined] })
+})
+
+test('a report that is refused publishes nothing', { skip: postgresMissing }, async t => {
+  const mirror = memoryMirror({ ageMaxMs: 1_000 })
+  const { stores } = await openLedger(t, { database: await openDatabase(t), mirrorFor: () => mirror })
+  const org = await newOrg(stores)
+  await t.rejects(stores.ledger.append(opOf(org, 1, { feature: 'feature:sso' })))
+  t.equal((await mirror.read(org.key, [])).version, undefined)
+})
+
+test('a report is counted, and answered within a second, while Redis is frozen', SKIP, async t => {
+  const redis = await privateRedis(t)
+  const { stores, publishFailures } = await openLedger(t, {
+    database: await openDatabase(t),
+    mirrorFor: ledgerId => redisMirror({ url: redis.url, ledgerId, ageMaxMs: 1_000, onError: () => {} })
+  })
+  const org = await newOrg(stores)
+  await until('Redis answers', async () => await stores.mirror?.ping().then(() => true) ?? false)
+  await stores.ledger.append(opOf(org, 1))
+  redis.pause()
+  const started = performance.now()
+  await stores.ledger.append(opOf(org, 2))
+  t.ok(performance.now() - started < 1_000)
+  t.equal(publishFailures.length, 1, 'and somebody is told')
+  redis.resume()
+  t.equal(await usedOf(stores, org), '3')
+})
+
+test('a ledger that closes publishes what it counted before its mirror is taken away', SKIP, async t => {
+  const redis = await privateRedis(t)
+  const proxy = await tcpProxy(t, redis.port)
+  const { stores, publishFailures } = await openLedger(t, {
+    database: await openDatabase(t),
+    mirrorFor: ledgerId => redisMirror({ url: proxy.url(redis.url), ledgerId, ageMaxMs: 1_000, onError: () => {} })
+  })
+  const org = await newOrg(stores)
+  await until('Redis answers', async () => await stores.mirror?.ping().then(() => true) ?? false)
+  proxy.delay(100)
+  const taken = stores.ledger.append(opOf(org, 1))
+  let answered = false
+  taken.then(() => { answered = true }, () => {})
+  await stores.ledger.close()
+  t.equal(answered, true, 'everybody was answered by the time it had closed')
+  await stores.mirror?.close()
+  await taken
+  t.strictSame(publishFailures, [])
+})
