@@ -151,6 +151,8 @@ test('a batch that a deadlock ended is run again', SKIP, async t => {
   const orgs = [await newOrg(one.stores), await newOrg(one.stores), await newOrg(one.stores)]
   const [low, , high] = orgs as [typeof orgs[number], typeof orgs[number], typeof orgs[number]]
   const stranger = await connection(t, url)
+  // Who first waits for so long is the one that Postgres ends; it must be the ledger.
+  await stranger.run("set deadlock_timeout = '1min'")
   await stranger.run(`begin; select 1 from orgs where id = ${high.key} for update`)
   const reports = [one.stores.ledger.append(opOf(low, 1)), one.stores.ledger.append(opOf(high, 1))]
   await ledgerBlocked(await connection(t, url))
