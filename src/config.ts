@@ -46,7 +46,8 @@ export function loadConfig (env: Env): Config {
   function url (name: string, schemes: readonly string[]): string | undefined {
     const value = text(name)
     if (value === undefined) return undefined
-    const each = value.startsWith('redis+sentinel://') ? [value] : value.split(',')
+    // A list is a Redis Cluster; a comma elsewhere may be part of a password.
+    const each = value.split(/,(?=\s*rediss?:\/\/)/)
     const good = each.every(part => schemes.some(scheme => part.trim().startsWith(`${scheme}://`)) && hasHost(part.trim()))
     // The value may hold a password: it is not repeated.
     if (!good) problems.push(`${name} must be a URL that begins with ${schemes.map(scheme => `${scheme}://`).join(' or ')}`)
@@ -79,5 +80,6 @@ export function loadConfig (env: Env): Config {
 }
 
 function hasHost (url: string): boolean {
-  return /^[a-z+]+:\/\/[^/?#]+/.test(url) && (url.includes(',') || URL.canParse(url))
+  if (url.startsWith('redis+sentinel://')) return /^redis\+sentinel:\/\/[^/]+\/[^/]+$/.test(url)
+  return URL.canParse(url) && /^[^,]+$/.test(new URL(url).host)
 }

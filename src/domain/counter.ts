@@ -74,6 +74,16 @@ function negative (where: string): TollgateError {
 export type AllowedReason = 'unlimited' | 'within_limit' | 'overage' | 'no_increase' | 'granted'
 export type RefusedReason = 'limit_reached' | 'feature_not_found'
 
+/**
+ * Whether a report may count at all: it must be for something that is held and that has amounts.
+ * @throws TollgateError `feature_not_found`; `invalid_request` with Tier's text for a boolean feature
+ */
+export function reportable (grant: Grant | null): Grant {
+  if (grant === null) throw new TollgateError('feature_not_found', 'feature not found', { pointer: '/feature' })
+  if (grant.type === 'boolean') throw new TollgateError('invalid_request', 'feature not reportable', { pointer: '/feature' })
+  return grant
+}
+
 /** What `can` answers. `limit` and `remaining` null: unlimited. */
 export interface Verdict {
   readonly ok: boolean
@@ -100,7 +110,7 @@ export function decide (grant: Grant | null, counter: Counter, op: Op): Verdict 
   const { used, reserved } = counter
   const figures = { used, reserved, limit, remaining: remaining(limit, used + reserved), overage: over(limit, used) }
   if (grant.type === 'boolean') return { ok: true, reason: 'granted', ...figures }
-  const after = apply(counter, grant.aggregate, op).counter.used
+  const after = total(counter, grant.aggregate, op)
   if (limit === null) return { ok: true, reason: 'unlimited', ...figures }
   if (after + reserved <= limit) return { ok: true, reason: 'within_limit', ...figures }
   if (grant.overage) return { ok: true, reason: 'overage', ...figures }

@@ -1,4 +1,4 @@
-import type { Instant, Term } from './entitlement.ts'
+import type { Grant, Instant, Term } from './entitlement.ts'
 import { planText } from './ids.ts'
 import { windowOf } from './period.ts'
 import { type Plan, resetOf } from './plan.ts'
@@ -29,13 +29,15 @@ export interface Org {
   readonly timeZone: string
   readonly createdAt: Instant
   readonly subscriptions: readonly Subscription[]
+  /** Of its first subscription that gave access, or will; Infinity without one. */
+  readonly firstStart: Instant
   /** Every plan that its subscriptions name, by `plan:pro@1`. */
   readonly plans: ReadonlyMap<string, StoredPlan>
   /** By name, sorted. */
   readonly features: ReadonlyMap<string, HeldFeature>
 }
 
-export type OrgFacts = Omit<Org, 'plans' | 'features'>
+export type OrgFacts = Omit<Org, 'firstStart' | 'plans' | 'features'>
 
 /** @param planOf must know every plan that `facts.subscriptions` name */
 export function orgOf (facts: OrgFacts, planOf: (subscription: Subscription) => StoredPlan): Org {
@@ -53,7 +55,8 @@ export function orgOf (facts: OrgFacts, planOf: (subscription: Subscription) => 
     }
   }
   const byName = [...terms].sort(([a], [b]) => a < b ? -1 : 1)
-  return { ...facts, plans, features: new Map(byName.map(([name, held]) => [name, heldFeature(name, held)])) }
+  const firstStart = Math.min(...facts.subscriptions.filter(givesAccess).map(({ startsAt }) => startsAt))
+  return { ...facts, firstStart, plans, features: new Map(byName.map(([name, held]) => [name, heldFeature(name, held)])) }
 }
 
 /** Timelines are built when first asked for: most requests ask for one feature of many. */
@@ -68,6 +71,43 @@ function termsOf (subscription: Subscription, plan: Plan): Term[] {
   return plan.features
     .filter(entitlement => feature === null || entitlement.feature === feature)
     .map(entitlement => ({ subscription: id, start, end, anchor, entitlement }))
+}
+
+/**
+ * What is granted of a feature at `at`. An instant before the org's first subscription is judged by that one, once it has
+ * begun; what came later was not held then, and what is only planned is not held.
+ */
+export function grantAt ({ firstStart }: Org, { timeline }: HeldFeature, at: Instant, now: Instant): Grant | null {
+  const judgedAt = Math.max(at, firstStart)
+  if (judgedAt < timeline.start || judgedAt > Math.max(at, now)) return null
+  return timeline.grantAt(judgedAt)
+}
+
+/** Clocks of replicas differ by no more, on a bad day. */
+const CLOCK_SKEW_MAX_MS = 500
+
+/** Now, for this org: a change that another replica made by a clock ahead of ours is not in the future. */
+export function presentOf ({ subscriptions }: Org, now: Instant): Instant {
+  let present = now
+  for (const { startsAt, endsAt } of subscriptions) {
+    for (const at of [startsAt, endsAt]) if (at !== null && at > present && at <= now + CLOCK_SKEW_MAX_MS) present = at
+  }
+  return present
+}
+
+/**
+ * Where periods go on to be counted from for an org that holds nothing now and comes back: the anchor of what it held
+ * last, for as long as a window of that time would still run. Else whoever cancels and returns finds a fresh allowance.
+ */
+export function resumedAnchor (org: Org, now: Instant): Instant | null {
+  const ended = org.subscriptions.filter(row => givesAccess(row) && row.endsAt !== null && row.endsAt <= now)
+  const lastHeld = Math.max(...ended.map(({ endsAt }) => endsAt as Instant)) - 1
+  const [oldest] = inForce(org.subscriptions, lastHeld)
+  if (oldest === undefined) return null
+  const held = [...org.features.values()].filter(({ timeline }) => timeline.grantAt(lastHeld) !== null)
+  const ends = [billingPeriod(org, lastHeld), ...held.map(({ timeline }) => timeline.windowAt(lastHeld))].map(window => window?.end ?? 0)
+  const lastEnd = Math.max(...ends)
+  return lastEnd > now ? oldest.anchorAt : null
 }
 
 /** The billing period of the oldest subscription in force: its plan's interval, counted from its anchor. Null: none is. */

@@ -42,6 +42,8 @@ export interface ScheduleRequest {
   readonly timeZone: string
   /** Where the billing period that contains `now` began; null if nothing is in force. */
   readonly periodStart: Instant | null
+  /** Where periods go on to be counted from if nothing is in force; null: from the start of what is subscribed to. */
+  readonly resumedAnchorAt: Instant | null
   /** Is there usage, at or after this instant, of features that the change touches? Asked only of instants up to now. */
   readonly usedSince: (at: Instant) => boolean
 }
@@ -139,9 +141,9 @@ interface Takeover {
   readonly movesAnchor: boolean
 }
 
-function takeoverOf ({ current, now, periodStart, usedSince }: ScheduleRequest, { effectiveAt }: Phase): Takeover {
+function takeoverOf ({ current, now, periodStart, resumedAnchorAt, usedSince }: ScheduleRequest, { effectiveAt }: Phase): Takeover {
   const held = inForce(current, now)
-  const anchorAt = held[0]?.anchorAt
+  const anchorAt = held[0]?.anchorAt ?? resumedAnchorAt ?? undefined
   if (effectiveAt === null) {
     // A change of plan starts no new billing period, so Tier shows the phase as one that began before it.
     const phaseAt = held.length === 0 ? now : Math.max(...held.map(row => row.phaseAt), periodStart ?? -Infinity)

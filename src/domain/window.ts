@@ -8,6 +8,8 @@ export type { Window } from './period.ts'
  * partition time: each instant from `TIME_BEGIN` on lies in exactly one. All look-ups are O(log n) in the terms.
  */
 export interface Timeline {
+  /** Where the first term starts; Infinity without terms. */
+  readonly start: Instant
   /** Null in a gap between terms and after the last. Before the first term its grant applies already. */
   readonly grantAt: (at: Instant) => Grant | null
   /** The end knows the changes that are scheduled. It is when usage is next at 0; null: never. */
@@ -44,6 +46,7 @@ export function timeline (terms: readonly Term[]): Timeline {
   const eras = erasOf(stretches)
   const windowAt = (at: Instant): Window => windowIn(eras, at)
   return {
+    start: stretches[0]?.start ?? Infinity,
     grantAt: at => stretches[indexAt(stretches, at)]?.grant ?? null,
     windowAt,
     grantAtEnd: window => grantAtEnd(stretches, window),

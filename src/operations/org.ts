@@ -15,11 +15,11 @@ export const UNSEEN = 0
  * as the environment's default plan would have it.
  * @throws TollgateError `org_not_found`
  */
-export async function orgToAsk (stores: Stores, present: Present, name: string): Promise<Org> {
+export async function orgToAsk (stores: Stores, present: Present, name: string, pointer = '?org'): Promise<Org> {
   const { environment: { name: environment, defaultPlan }, now } = present
   const org = stores.orgs.cached(environment, name) ?? await available(stores.orgs.load(environment, name))
   if (org !== undefined) return org
-  if (defaultPlan === null) throw orgNotFound()
+  if (defaultPlan === null) throw orgNotFound(pointer)
   const plan = await planNamed(stores, environment, defaultPlan)
   const facts = {
     key: UNSEEN, environment, name, version: 0, timeZone: 'UTC', createdAt: now, subscriptions: [{ id: 0, ...firstSight(plan, now) }]
@@ -29,14 +29,15 @@ export async function orgToAsk (stores: Stores, present: Present, name: string):
 
 /**
  * For reports: as above, but an org that is seen for the first time is stored and subscribed to the default plan.
+ * @param judge throws for a report that the unstored org would refuse: then nothing is stored
  * @throws TollgateError `org_not_found`
  */
-export async function orgToCount (stores: Stores, present: Present, name: string): Promise<Org> {
+export async function orgToCount (stores: Stores, present: Present, name: string, judge: (org: Org) => void): Promise<Org> {
+  const org = await orgToAsk(stores, present, name, '/org')
+  if (org.key !== UNSEEN) return org
+  judge(org)
   const { environment: { name: environment, defaultPlan }, now } = present
-  const org = stores.orgs.cached(environment, name) ?? await available(stores.orgs.load(environment, name))
-  if (org !== undefined) return org
-  if (defaultPlan === null) throw orgNotFound()
-  const plan = await planNamed(stores, environment, defaultPlan)
+  const plan = await planNamed(stores, environment, defaultPlan as string)
   const changed = await available(stores.subscriptions.change(environment, name, now, async locked => {
     // Somebody else may have been first.
     if (locked.created) await locked.reschedule({ end: [], remove: [], add: [firstSight(plan, now)] }, () => plan)
@@ -57,6 +58,6 @@ export async function planNamed ({ catalog }: Stores, environment: string, text:
   return plan
 }
 
-export function orgNotFound (): TollgateError {
-  return new TollgateError('org_not_found', 'org not found', { pointer: '/org' })
+export function orgNotFound (pointer: string): TollgateError {
+  return new TollgateError('org_not_found', 'org not found', { pointer })
 }

@@ -56,7 +56,7 @@ export async function phase (stores: Stores, environment: string, text: string):
 /** As the ledger has it now: administration reads its own writes, however the mirror fares. */
 export async function orgNow (stores: Stores, environment: string, name: string): Promise<Org> {
   const org = await available(stores.orgs.load(environment, name))
-  if (org === undefined) throw orgNotFound()
+  if (org === undefined) throw orgNotFound('?org')
   return org
 }
 

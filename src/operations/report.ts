@@ -1,8 +1,9 @@
 import { hash } from 'node:crypto'
 import { type Amount, amountText } from '../domain/amount.ts'
-import { remaining } from '../domain/counter.ts'
+import { apply, EMPTY, remaining, reportable } from '../domain/counter.ts'
 import type { Instant } from '../domain/entitlement.ts'
 import { parseEventId, parseFeature, parseOrg } from '../domain/ids.ts'
+import { grantAt } from '../domain/org.ts'
 import { canonicalJson, type Properties } from '../domain/properties.ts'
 import { instantOfUse } from '../domain/time.ts'
 import type { Window } from '../domain/window.ts'
@@ -22,6 +23,8 @@ export interface Report {
   readonly clobber: boolean
   /** The event's id, unique within its org; absent: made here. */
   readonly id: string | undefined
+  /** Where it came from, for a refusal. */
+  readonly idPointer: string
   readonly properties: Properties | undefined
 }
 
@@ -46,17 +49,24 @@ export async function report (stores: Stores, input: Report): Promise<Reported> 
   const { n: amount, clobber } = input
   const name = parseOrg(input.org)
   const feature = parseFeature(input.feature)
-  const id = input.id === undefined ? newEventId() : parseEventId(input.id)
+  const id = input.id === undefined ? newEventId() : parseEventId(input.id, input.idPointer)
   const now = await present(stores, input.environment)
   const at = instantOfUse(input.at, now.now)
-  const org = await orgToCount(stores, now, name)
+  const mode = clobber ? 'set' : 'add'
+  const org = await orgToCount(stores, now, name, unseen => {
+    const held = unseen.features.get(feature)
+    const { aggregate } = reportable(held === undefined ? null : grantAt(unseen, held, at, now.now))
+    apply(EMPTY, aggregate, { mode, amount, at })
+  })
   const properties = input.properties === undefined ? null : canonicalJson(input.properties)
   const { usedAfter, limitAfter, window, duplicate } = await stores.ledger.append({
     org,
     feature,
-    mode: clobber ? 'set' : 'add',
+    mode,
     amount,
     at,
+    now: now.now,
+    atIsNow: input.at === null && now.environment.fixedNow === null,
     id,
     idGiven: input.id !== undefined,
     fingerprint: fingerprint(input, properties),

@@ -1,6 +1,6 @@
 import { type Counter, EMPTY } from '../domain/counter.ts'
 import type { Grant, Instant } from '../domain/entitlement.ts'
-import type { HeldFeature, Org } from '../domain/org.ts'
+import { grantAt, presentOf, type HeldFeature, type Org } from '../domain/org.ts'
 import type { Window } from '../domain/window.ts'
 import { TollgateError } from '../errors.ts'
 import type { WantedCounter } from '../storage/counters.ts'
@@ -44,8 +44,9 @@ export async function standings (
   const at = await present(stores, environment)
   let org = await orgToAsk(stores, at, name)
   for (let attempt = 1; ; attempt += 1) {
-    const unread = choose(org).map(feature => placed(org, feature, at.now))
-    if (org.key === UNSEEN) return complete(org, at, unread, unread.map(() => EMPTY))
+    const now = at.environment.fixedNow ?? presentOf(org, at.now)
+    const unread = choose(org).map(feature => placed(org, feature, now))
+    if (org.key === UNSEEN) return complete(org, now, unread, unread.map(() => EMPTY))
     const wanted = wantedOf(org, unread)
     const mirrored = attempt < ATTEMPTS_MAX ? await readMirror(stores, org, wanted) : undefined
     const fresh = mirrored === undefined ? undefined : freshTallies(mirrored, org, stores.mirrorAgeMaxMs)
@@ -54,11 +55,11 @@ export async function standings (
       continue
     }
     if (stores.mirror !== undefined) stores.events.mirrorRead(mirrored === undefined ? 'failed' : fresh === undefined ? 'stale' : 'hit')
-    if (fresh !== undefined) return complete(org, at, unread, spread(unread, fresh))
+    if (fresh !== undefined) return complete(org, now, unread, spread(unread, fresh))
     const reading = await readLedger(stores, org, wanted, mirrored)
-    if ('degraded' in reading) return { ...complete(org, at, unread, spread(unread, reading.degraded)), degraded: true }
+    if ('degraded' in reading) return { ...complete(org, now, unread, spread(unread, reading.degraded)), degraded: true }
     if (reading.version === org.version || attempt >= ATTEMPTS_MAX) {
-      return complete(org, at, unread, spread(unread, reading.tallies))
+      return complete(org, now, unread, spread(unread, reading.tallies))
     }
     org = await reload(stores, at, name)
   }
@@ -66,7 +67,7 @@ export async function standings (
 
 function placed (org: Org, feature: string, now: Instant): Unread {
   const held = org.features.get(feature)
-  const grant = held?.timeline.grantAt(now) ?? null
+  const grant = held === undefined ? null : grantAt(org, held, now, now)
   const metered = grant !== null && grant.type === 'metered'
   return { feature, held, grant, window: metered && held !== undefined ? held.timeline.windowAt(now) : null }
 }
@@ -84,7 +85,7 @@ function spread (unread: readonly Unread[], tallies: readonly Tally[]): Counter[
   return unread.map(({ window }) => window === null ? EMPTY : tallies[next++] ?? EMPTY)
 }
 
-function complete (org: Org, { now }: Present, unread: readonly Unread[], counters: readonly Counter[]): Standings {
+function complete (org: Org, now: Instant, unread: readonly Unread[], counters: readonly Counter[]): Standings {
   return { org, now, degraded: false, standings: unread.map((it, i) => ({ ...it, counter: counters[i] as Counter })) }
 }
 
@@ -136,6 +137,6 @@ async function readLedger (
 async function reload (stores: Stores, at: Present, name: string): Promise<Org> {
   const org = await available(stores.orgs.load(at.environment.name, name))
   if (org !== undefined) return org
-  if (at.environment.defaultPlan === null) throw orgNotFound()
+  if (at.environment.defaultPlan === null) throw orgNotFound('?org')
   return await orgToAsk(stores, at, name)
 }

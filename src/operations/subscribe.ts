@@ -1,6 +1,6 @@
 import type { Instant } from '../domain/entitlement.ts'
 import { type Holding, parseHolding, parseOrg, planText } from '../domain/ids.ts'
-import { billingPeriod, type StoredPlan } from '../domain/org.ts'
+import { billingPeriod, resumedAnchor, type StoredPlan } from '../domain/org.ts'
 import { mergeInfo, type SentInfo } from '../domain/org-info.ts'
 import { type Phase, reschedule } from '../domain/schedule.ts'
 import { TollgateError } from '../errors.ts'
@@ -69,15 +69,15 @@ async function replaceSchedule (
   const { org } = locked
   const reachesBack = phases.some(({ effectiveAt }) => effectiveAt !== null && effectiveAt <= now)
   const lastUseAt = reachesBack ? await locked.lastUseAt([...plans.values()]) : null
-  const firstStart = Math.min(...org.subscriptions.map(({ startsAt }) => startsAt))
   const planned = reschedule({
     current: org.subscriptions,
     phases,
     now,
     timeZone: org.timeZone,
     periodStart: billingPeriod(org, now)?.start ?? null,
+    resumedAnchorAt: resumedAnchor(org, now),
     // Before the first subscription, use was judged by it, counted backwards: a new first one would reshape that past too.
-    usedSince: at => lastUseAt !== null && (lastUseAt >= at || at < firstStart)
+    usedSince: at => lastUseAt !== null && (lastUseAt >= at || at < org.firstStart)
   })
   if (planned.end.length + planned.remove.length + planned.add.length === 0) return
   await locked.reschedule(planned, row => plans.get(planText(row.plan)) as StoredPlan)

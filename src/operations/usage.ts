@@ -50,7 +50,8 @@ export async function usage (stores: Stores, question: UsageQuestion): Promise<{
   const name = parseOrg(question.org, '?org')
   const only = question.feature === undefined ? undefined : parseFeature(question.feature, '?feature')
   const found = await standings(stores, question.environment, name, org => only === undefined ? [...org.features.keys()] : [only])
-  const shown = found.standings.filter(({ held, grant }) => held !== undefined && (only !== undefined || grant?.type !== 'boolean'))
+  const shown = found.standings.filter(({ held, grant }) =>
+    held !== undefined && held.timeline.start <= found.now && (only !== undefined || grant?.type !== 'boolean'))
   if (only !== undefined && shown.length === 0) {
     throw new TollgateError('feature_not_found', 'feature not found', { pointer: '?feature' })
   }
@@ -69,9 +70,11 @@ async function pastPages (
   if (org.key === UNSEEN) return shown.map(() => ({ past: [], cursor: null }))
   const countMax = Math.max(1, Math.min(pageMax, Math.floor(WINDOWS_MAX / Math.max(1, shown.length))))
   const firstUse = await stores.reader.earliestWindows(org.key, shown.map(({ held }) => held?.key as number))
-  const firstStart = Math.min(...org.subscriptions.map(({ startsAt }) => startsAt))
-  const pages = shown.map(({ held, window }) => {
-    const begun = Math.min(firstStart, firstUse.get(held?.key as number) ?? firstStart)
+  const pages = shown.map(({ held, grant, window }) => {
+    if (grant?.type === 'boolean') return { held, windows: [], cursor: null }
+    // Windows before the org's first subscription are there from the first use on.
+    const heldSince = held?.timeline.start ?? org.firstStart
+    const begun = Math.min(heldSince, firstUse.get(held?.key as number) ?? heldSince)
     const notBefore = Math.max(begun, from ?? begun)
     const before = Math.min(window?.start ?? now, cursor ?? Infinity, to ?? Infinity)
     const windows = held?.timeline.windowsBack(before, countMax, notBefore) ?? []

@@ -47,6 +47,7 @@ export function asTollgateError (error: FastifyError | TollgateError): TollgateE
   if (error.validation !== undefined) return invalid(error)
   const known = FROM_FASTIFY[error.code]
   if (known !== undefined) return new TollgateError(known[0], known[1], { cause: error })
+  if (error.code === 'FST_ERR_MAX_PARAM_LENGTH') return new TollgateError('not_found', undefined, { cause: error })
   if (error.statusCode === 400) return new TollgateError('invalid_request', 'invalid json syntax', { cause: error })
   return new TollgateError('internal_error', undefined, { cause: error })
 }
@@ -54,9 +55,9 @@ export function asTollgateError (error: FastifyError | TollgateError): TollgateE
 function invalid ({ validation = [], validationContext }: FastifyError): TollgateError {
   const problems = validation.map(({ keyword, instancePath, params, message = 'is not valid' }) => {
     const named = { additionalProperties: params.additionalProperty, required: params.missingProperty }[keyword] as string | undefined
-    const path = named === undefined ? instancePath : `${instancePath}/${named}`
-    const name = path.slice(path.lastIndexOf('/') + 1)
-    const pointer = validationContext === 'querystring' ? `?${path.slice(1)}` : path
+    const path = named === undefined ? instancePath : `${instancePath}/${named.replaceAll('~', '~0').replaceAll('/', '~1')}`
+    const name = named ?? path.slice(path.lastIndexOf('/') + 1)
+    const pointer = validationContext === 'querystring' ? `?${path.slice(1)}` : validationContext === 'headers' ? path.slice(1) : path
     if (keyword === 'additionalProperties') return { pointer, detail: `unknown field "${name}"` }
     if (keyword === 'required') return { pointer, detail: `${name} is required` }
     return { pointer, detail: `${name === '' ? 'the body' : path.slice(1)} ${readable(keyword, params, message)}` }

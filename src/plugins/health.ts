@@ -1,13 +1,15 @@
-import { Type } from 'typebox'
+import type { FastifyBaseLogger } from 'fastify'
 import fp from 'fastify-plugin'
+import { Type } from 'typebox'
 import { within } from '../storage/database.ts'
 import type { Stores } from '../storage/stores.ts'
+import { loggable } from './errors.ts'
 
 const CHECK_TIMEOUT_MS = 1_000
 
 const Ready = Type.Object({
   ready: Type.Boolean(),
-  checks: Type.Record(Type.String(), Type.String(), { description: '`ok`, or what is wrong, by part' })
+  checks: Type.Record(Type.String(), Type.String(), { description: '`ok`, `none` or what is wrong, by part' })
 }, { examples: [{ ready: true, checks: { ledger: 'ok', mirror: 'ok' } }] })
 
 export interface HealthOptions {
@@ -31,19 +33,23 @@ export default fp<HealthOptions>(async (app, { stores, stopping }) => {
       security: [],
       response: { 200: Ready, 503: Ready }
     }
-  }, async (_request, reply) => {
-    const [ledger, mirror] = await Promise.all([check(stores.reader.ping()), stores.mirror === undefined ? 'none' : check(stores.mirror.ping())])
+  }, async (request, reply) => {
+    const { log } = request
+    const [ledger, mirror] = await Promise.all([
+      check(stores.reader.ping(), log), stores.mirror === undefined ? 'none' : check(stores.mirror.ping(), log)
+    ])
     const ready = ledger === 'ok' && !stopping()
     return await reply.code(ready ? 200 : 503).send({ ready, checks: { ledger, mirror, process: stopping() ? 'stopping' : 'ok' } })
   })
 }, { name: 'health' })
 
-async function check (answer: Promise<void>): Promise<string> {
+/** Why is for the log: this page is public, and a driver's message may name hosts and users. */
+async function check (answer: Promise<void>, log: FastifyBaseLogger): Promise<'ok' | 'unreachable'> {
   try {
     await within(CHECK_TIMEOUT_MS, answer)
     return 'ok'
   } catch (error) {
-    const { message, code } = error as { message?: string, code?: string }
-    return `unreachable: ${message || code || 'unknown'}`
+    log.warn({ err: loggable(error) }, 'a store cannot be reached')
+    return 'unreachable'
   }
 }

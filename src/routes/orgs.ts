@@ -58,7 +58,7 @@ const Phase = Type.Object({
 
 const WhoisQuery = Type.Object({
   org: OrgId,
-  include: Type.Optional(Type.String({ enum: ['info'] }))
+  include: Type.Optional(Type.Unsafe<'info' | Array<'info'>>({ anyOf: [{ type: 'string', enum: ['info'] }, { type: 'array', items: { type: 'string', enum: ['info'] } }] }))
 }, { additionalProperties: false })
 
 const Whois = Type.Object({
@@ -145,7 +145,7 @@ export const orgRoutes: FastifyPluginAsyncTypebox = async app => {
     schema: { tags: ['orgs'], summary: 'Who an org is', querystring: WhoisQuery, response: { 200: Whois, ...problems } }
   }, async ({ query, principal: { environment } }) => {
     const { org, id, createdAt, info } = await whois(app.stores, environment, query.org)
-    return { org, stripe_id: id, ...(query.include === 'info' && { ...info, created: timeText(createdAt) }) }
+    return { org, stripe_id: id, ...(query.include !== undefined && { ...info, created: timeText(createdAt) }) }
   })
 
   app.get('/whoami', {

@@ -64,6 +64,7 @@ export const reportRoutes: FastifyPluginAsyncTypebox = async app => {
       at: parseInstant(at, '/at'),
       clobber,
       id: eventId(body.id, headers['idempotency-key']),
+      idPointer: body.id === undefined ? 'idempotency-key' : '/id',
       properties: properties === undefined ? undefined : checkProperties(properties)
     }))
   })

@@ -1,9 +1,9 @@
 import { makePgArray } from 'drizzle-orm/pg-core'
 import { TollgateError } from '../errors.ts'
 import { type Amount, amountFromNumeric, amountText } from '../domain/amount.ts'
-import { apply } from '../domain/counter.ts'
+import { apply, reportable } from '../domain/counter.ts'
 import type { Grant, Instant } from '../domain/entitlement.ts'
-import type { HeldFeature, Org } from '../domain/org.ts'
+import { grantAt, presentOf, type HeldFeature, type Org } from '../domain/org.ts'
 import type { Window } from '../domain/window.ts'
 import { amountArray, instantArray, readTallies, talliesFrom, talliesStatement, type WantedCounter } from './counters.ts'
 import { BEGIN, COMMIT, isStatementError, type Lane, type Result, type Statement } from './database.ts'
@@ -20,6 +20,10 @@ export interface Op {
   readonly mode: 'add' | 'set'
   readonly amount: Amount
   readonly at: Instant
+  /** When it was reported: what had not begun by then is not held. */
+  readonly now: Instant
+  /** `at` is the wall clock's now: not before a change of the org that a clock ahead of ours made. */
+  readonly atIsNow: boolean
   readonly id: string
   /** The caller chose the id, so it may be there already. */
   readonly idGiven: boolean
@@ -62,6 +66,7 @@ export class ConnectionLost extends Error {
 /** An op and where it counts: all three undefined if its org is gone, `grant` null if the feature is not held at `at`. */
 interface Placed {
   readonly op: Op
+  readonly at: Instant
   readonly org: Org | undefined
   readonly held: HeldFeature | undefined
   readonly grant: Grant | null
@@ -70,6 +75,7 @@ interface Placed {
 
 interface NewEvent {
   readonly op: Op
+  readonly at: Instant
   readonly key: WantedCounter['key']
   readonly delta: Amount
   readonly recorded: Recorded
@@ -130,13 +136,14 @@ async function talk<T> (sent: readonly Op[] | undefined, work: () => Promise<T>)
 }
 
 function place (op: Op, org: Org | undefined): Placed {
+  const at = org !== undefined && op.atIsNow ? presentOf(org, op.at) : op.at
   const held = org?.features.get(op.feature)
-  if (org === undefined || held === undefined) return { op, org, held: undefined, grant: null, wanted: undefined }
-  const grant = held.timeline.grantAt(op.at)
-  if (grant === null || grant.type === 'boolean') return { op, org, held, grant, wanted: undefined }
-  const window = held.timeline.windowAt(op.at)
+  if (org === undefined || held === undefined) return { op, at, org, held: undefined, grant: null, wanted: undefined }
+  const grant = grantAt(org, held, at, Math.max(at, op.now))
+  if (grant === null || grant.type === 'boolean') return { op, at, org, held, grant, wanted: undefined }
+  const window = held.timeline.windowAt(at)
   const key = { org: org.key, feature: held.key, start: window.start }
-  return { op, org, held, grant, wanted: { key, window, aggregate: grant.aggregate } }
+  return { op, at, org, held, grant, wanted: { key, window, aggregate: grant.aggregate } }
 }
 
 /** Each counter once, in key order: the order in which rows are written, the same in every process. */
@@ -190,7 +197,7 @@ function reduce (placed: readonly Placed[], tallies: ReadonlyMap<string, Tally>,
 }
 
 function record (
-  { op, org, grant, wanted }: Placed, tallies: ReadonlyMap<string, Tally>, known: Stored, { events, touched }: Reduced
+  { op, at, org, grant, wanted }: Placed, tallies: ReadonlyMap<string, Tally>, known: Stored, { events, touched }: Reduced
 ): Recorded {
   if (org === undefined) throw new TollgateError('org_not_found', 'org not found', { pointer: '/org' })
   const before = known.get(`${org.key}:${op.id}`)
@@ -198,16 +205,16 @@ function record (
     if (before.fingerprint === op.fingerprint) return { ...before.recorded, duplicate: true }
     throw new TollgateError('event_conflict', `event ${op.id} was reported before with different content`, { pointer: '/id' })
   }
-  if (grant === null) throw new TollgateError('feature_not_found', 'feature not found', { pointer: '/feature' })
-  if (wanted === undefined) throw new TollgateError('invalid_request', 'feature not reportable', { pointer: '/feature' })
+  const { aggregate, limit } = reportable(grant)
+  if (wanted === undefined) throw new Error(`a reportable ${op.feature} has no counter`)
   const text = textOf(wanted.key)
   const state = touched.get(text) ?? fresh(wanted, tallies.get(text) as Tally)
-  const { counter, delta } = apply(state.tally, grant.aggregate, op)
+  const { counter, delta } = apply(state.tally, aggregate, { ...op, at })
   state.tally = { ...counter, reservedUntil: state.tally.reservedUntil }
   touched.set(text, state)
-  const recorded = { usedAfter: counter.used, limitAfter: grant.limit, window: wanted.window, duplicate: false }
+  const recorded = { usedAfter: counter.used, limitAfter: limit, window: wanted.window, duplicate: false }
   known.set(`${org.key}:${op.id}`, { fingerprint: op.fingerprint, recorded })
-  events.push({ op, key: wanted.key, delta, recorded })
+  events.push({ op, at, key: wanted.key, delta, recorded })
   return recorded
 }
 
@@ -222,7 +229,7 @@ function writeStatement ({ events, touched }: Reduced, transaction: string): Sta
     orgs: makePgArray(events.map(({ key }) => key.org)),
     ids: makePgArray(events.map(({ op }) => op.id)),
     features: makePgArray(events.map(({ key }) => key.feature)),
-    ats: instantArray(events.map(({ op }) => op.at)),
+    ats: instantArray(events.map(({ at }) => at)),
     starts: instantArray(events.map(({ key }) => key.start)),
     ends: instantArray(events.map(({ recorded }) => recorded.window.end)),
     amounts: amountArray(events.map(({ op }) => op.amount), amountText),

@@ -4,7 +4,7 @@ import type { Instant } from '../domain/entitlement.ts'
 import { TollgateError } from '../errors.ts'
 import { coalesce, split } from './coalesce.ts'
 import { talliesFrom, talliesStatement, type WantedCounter } from './counters.ts'
-import { type Database, prepare } from './database.ts'
+import { type Database, isStatementError, prepare, sqlState } from './database.ts'
 import type { Tally } from './mirror.ts'
 import { instantFrom } from './schema.ts'
 
@@ -64,12 +64,16 @@ export function ledgerReader (database: Database): LedgerReader {
   }
 }
 
-/** Whatever keeps the ledger from answering, the caller hears one thing. */
+/** Locks and timeouts: a statement that failed for what it met, not for what it is. */
+const PASSING = /^(40|55|57)/
+
+/** Whatever keeps the ledger from answering, the caller hears one thing; a statement that is at fault itself is another. */
 export async function available<T> (answer: Promise<T>): Promise<T> {
   try {
     return await answer
   } catch (cause) {
     if (cause instanceof TollgateError) throw cause
+    if (isStatementError(cause) && !PASSING.test(sqlState(cause) ?? '')) throw new TollgateError('internal_error', undefined, { cause })
     throw new TollgateError('ledger_unavailable', 'the ledger cannot be reached', { cause, retryAfterSeconds: 1 })
   }
 }

@@ -113,8 +113,9 @@ function connect (url: string): Client {
     const credentials = password === '' ? {} : { password, ...(username === '' ? {} : { username }) }
     return new Redis({ ...options, ...credentials, name, sentinels: hosts.split(',').map(hostAndPort) }) as Client
   }
-  if (url.includes(',')) {
-    return new Cluster(url.split(',').map(node => node.trim()), {
+  const nodes = url.split(/,(?=\s*rediss?:\/\/)/).map(node => node.trim())
+  if (nodes.length > 1) {
+    return new Cluster(nodes, {
       redisOptions: options,
       enableOfflineQueue: false,
       enableAutoPipelining: true,

@@ -1,67 +1,8 @@
 import fc from 'fast-check'
 import { test } from 'tap'
-import { type Holding, holdingText, parseHolding } from '../../src/domain/ids.ts'
-import {
-  inForce, type Phase, phasesOf, reschedule, type ScheduleChange, type Subscription, type SubscriptionStatus
-} from '../../src/domain/schedule.ts'
+import { inForce, reschedule, type SubscriptionStatus } from '../../src/domain/schedule.ts'
 import { TollgateError } from '../../src/errors.ts'
-
-/** Instants are days here: day 0, day 1 and so on. */
-type Given = { features?: string[], effective?: number, trial?: boolean }
-
-function holding (text: string): Holding {
-  return parseHolding(text, '/')
-}
-
-function phase ({ features = [], effective, trial = false }: Given): Phase {
-  return { effectiveAt: effective ?? null, holdings: features.map(holding), trial }
-}
-
-/** An org's rows, and what is done to them day by day. */
-function org (rows: Subscription[] = []) {
-  let current = rows
-  let nextId = Math.max(0, ...rows.map(row => row.id)) + 1
-  return {
-    /** @param used the last day with usage */
-    subscribe (now: number, phases: Given[], { used = -Infinity, periodStart }: { used?: number, periodStart?: number } = {}) {
-      const request = { current, phases: phases.map(phase), now, timeZone: 'UTC', periodStart: periodStart ?? null, usedSince: (at: number) => used >= at }
-      const change = reschedule(request)
-      current = applied(change)
-      return change
-    },
-    /** `id what status from..to`, then the anchor and the phase where they are not the start. */
-    rows: () => current.map(row => {
-      const marks = [row.anchorAt !== row.startsAt && `anchor ${row.anchorAt}`, row.phaseAt !== row.startsAt && `phase ${row.phaseAt}`]
-      return [`${row.id} ${holdingText(row)} ${row.status} ${row.startsAt}..${row.endsAt ?? ''}`, ...marks.filter(Boolean)].join(', ')
-    }),
-    phases: (now: number) => phasesOf(current, now).map(({ effectiveAt, endsAt, holdings, trial }) =>
-      `${effectiveAt}..${endsAt ?? ''} ${holdings.map(holdingText).join(' + ') || 'nothing'}${trial ? ', trial' : ''}`),
-    held: (at: number) => inForce(current, at).map(holdingText),
-    current: () => current
-  }
-
-  function applied (change: ScheduleChange): Subscription[] {
-    const kept = current.filter(row => !change.remove.includes(row.id)).map(row => {
-      const end = change.end.find(({ id }) => id === row.id)
-      return end === undefined ? row : { ...row, endsAt: end.endsAt }
-    })
-    return [...kept, ...change.add.map(row => ({ ...row, id: nextId++ }))]
-  }
-}
-
-function row (id: number, what: string, startsAt: number, endsAt: number | null, status: SubscriptionStatus = 'active'): Subscription {
-  return { id, ...holding(what), startsAt, endsAt, status, anchorAt: startsAt, timeZone: 'UTC', phaseAt: startsAt }
-}
-
-function refusal (phases: Given[], current: Subscription[] = []): unknown {
-  try {
-    org(current).subscribe(10, phases)
-  } catch (error) {
-    if (!(error instanceof TollgateError)) throw error
-    return { code: error.code, message: error.message, problems: error.problems }
-  }
-  return null
-}
+import { type Given, org, phase, refusal, row } from './schedule-fixture.ts'
 
 test('a first subscription starts now, and its periods are counted from there', async t => {
   const acme = org()
@@ -293,8 +234,16 @@ function isSound (before: ReturnType<typeof org>, after: ReturnType<typeof org>,
   return after.current().every(({ startsAt, endsAt }) => endsAt === null || endsAt > startsAt)
 }
 
+test('who comes back while a window of what was cancelled still runs goes on with its anchor', async t => {
+  const acme = org()
+  acme.subscribe(5, [{ features: ['plan:a@0'] }])
+  acme.subscribe(7, [{}])
+  acme.subscribe(9, [{ features: ['plan:a@0'] }], { resumedAnchorAt: 5 })
+  t.same(acme.rows(), ['1 plan:a@0 active 5..7', '2 plan:a@0 active 9.., anchor 5'])
+})
+
 test('new rows are in the time zone that the request names', async t => {
   const phases = [phase({ features: ['plan:a@0'] })]
-  const { add } = reschedule({ current: [], phases, now: 9, timeZone: 'Europe/Berlin', periodStart: null, usedSince: () => false })
+  const { add } = reschedule({ current: [], phases, now: 9, timeZone: 'Europe/Berlin', periodStart: null, resumedAnchorAt: null, usedSince: () => false })
   t.match(add, [{ timeZone: 'Europe/Berlin' }])
 })

@@ -112,13 +112,15 @@ export function opOf (org: Org, n: number, changes: Partial<Op> = {}): Op {
     at: NOON,
     id: randomUUID() as string,
     idGiven: true,
+    now: NOON,
+    atIsNow: false,
     properties: null,
     ...changes
   }
   return { fingerprint: fingerprintOf(op), ...op }
 }
 
-function fingerprintOf ({ feature, mode, amount, at, properties }: Omit<Op, 'org' | 'id' | 'idGiven' | 'fingerprint'>): string {
+function fingerprintOf ({ feature, mode, amount, at, properties }: Omit<Op, 'org' | 'id' | 'idGiven' | 'fingerprint' | 'now' | 'atIsNow'>): string {
   const text = Buffer.from(JSON.stringify([feature, mode, amountText(amount), at, properties])).toString('hex')
   let sum = 0n
   for (const digit of text) sum = (sum * 31n + BigInt(digit.charCodeAt(0))) % 2n ** 128n
