@@ -14,7 +14,7 @@ import { openStores } from './storage/stores.ts'
 
 const DRAIN_TIMEOUT_MS = 30_000
 /** Log lines are written together, and none later than this. */
-const LOG_BUFFER_BYTES = 4_096
+const LOG_BUFFER_BYTES = 12_288
 const LOG_FLUSH_MS = 200
 
 /** For what the person at the terminal can mend: one readable line per problem, and exit code 2. */

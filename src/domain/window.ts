@@ -44,7 +44,12 @@ interface Era {
 export function timeline (terms: readonly Term[]): Timeline {
   const stretches = stretchesOf(terms)
   const eras = erasOf(stretches)
-  const windowAt = (at: Instant): Window => windowIn(eras, at)
+  // Most questions are about now, whose window they share.
+  let known: Window | undefined
+  const windowAt = (at: Instant): Window => {
+    if (known === undefined || at < known.start || (known.end !== null && at >= known.end)) known = windowIn(eras, at)
+    return known
+  }
   return {
     start: stretches[0]?.start ?? Infinity,
     grantAt: at => stretches[indexAt(stretches, at)]?.grant ?? null,

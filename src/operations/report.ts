@@ -65,7 +65,7 @@ export async function report (stores: Stores, input: Report): Promise<Reported> 
     mode,
     amount,
     at,
-    now: now.now,
+    fixedNow: now.environment.fixedNow,
     atIsNow: input.at === null && now.environment.fixedNow === null,
     id,
     idGiven: input.id !== undefined,

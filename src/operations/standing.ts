@@ -3,7 +3,7 @@ import type { Grant, Instant } from '../domain/entitlement.ts'
 import { grantAt, presentOf, type HeldFeature, type Org } from '../domain/org.ts'
 import type { Window } from '../domain/window.ts'
 import { TollgateError } from '../errors.ts'
-import type { WantedCounter } from '../storage/counters.ts'
+import { type WantedCounter, wantedCounter } from '../storage/counters.ts'
 import { available, type LedgerReading } from '../storage/ledger-reader.ts'
 import { isYoung, type MirrorReading, type Tally } from '../storage/mirror.ts'
 import type { Stores } from '../storage/stores.ts'
@@ -76,7 +76,7 @@ function placed (org: Org, feature: string, now: Instant): Unread {
 function wantedOf (org: Org, unread: readonly Unread[]): WantedCounter[] {
   return unread.flatMap(({ held, grant, window }) => held === undefined || grant === null || window === null
     ? []
-    : [{ key: { org: org.key, feature: held.key, start: window.start }, window, aggregate: grant.aggregate }])
+    : [wantedCounter(org.key, held.key, window, grant.aggregate)])
 }
 
 /** The counters that were asked for, back in their places. */

@@ -12,7 +12,8 @@ export interface Present {
 
 /** @throws TollgateError `environment_not_found` */
 export async function present ({ environments }: Stores, name: string): Promise<Present> {
-  const environment = await available(environments.get(name))
+  const known = environments.get(name)
+  const environment = known instanceof Promise ? await available(known) : known
   if (environment === undefined) throw new TollgateError('environment_not_found', `there is no environment ${name}`)
   return { environment, now: environment.fixedNow ?? Date.now() }
 }

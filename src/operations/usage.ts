@@ -5,6 +5,7 @@ import { parseFeature, parseOrg } from '../domain/ids.ts'
 import type { Org } from '../domain/org.ts'
 import type { Window } from '../domain/window.ts'
 import { TollgateError } from '../errors.ts'
+import { wantedCounter } from '../storage/counters.ts'
 import type { Stores } from '../storage/stores.ts'
 import { UNSEEN } from './org.ts'
 import { type Standing, standings } from './standing.ts'
@@ -81,11 +82,9 @@ async function pastPages (
     const last = windows.at(-1)
     return { held, windows, cursor: last !== undefined && last.start > notBefore ? last.start : null }
   })
-  const wanted = pages.flatMap(({ held, windows }) => windows.map(window => ({
-    key: { org: org.key, feature: held?.key as number, start: window.start },
-    window,
-    aggregate: held?.timeline.grantAtEnd(window)?.aggregate ?? 'sum'
-  })))
+  const wanted = pages.flatMap(({ held, windows }) => held === undefined
+    ? []
+    : windows.map(window => wantedCounter(org.key, held.key, window, held.timeline.grantAtEnd(window)?.aggregate ?? 'sum')))
   const { tallies } = wanted.length === 0 ? { tallies: [] } : await stores.reader.read(org.key, wanted)
   let next = 0
   return pages.map(({ held, windows, cursor }) => ({

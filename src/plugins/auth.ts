@@ -20,14 +20,15 @@ const OPEN: Principal = { environment: 'test', scopes: ['admin', 'write', 'read'
 export default fp<AuthOptions>(async (app, { adminKey }) => {
   const admin = adminKey === undefined ? undefined : adminOf(adminKey)
   app.decorateRequest('principal')
-  app.addHook('onRequest', async request => {
+  app.addHook('onRequest', (request, _reply, done) => {
     if (admin === undefined) {
       request.principal = OPEN
-      return
+      return done()
     }
     const key = keyFromHeader(request.headers.authorization)
-    if (key === undefined || !timingSafeEqual(admin.digest, digestOf(key))) throw new TollgateError('unauthorized', 'Unauthorized')
+    if (key === undefined || !timingSafeEqual(admin.digest, digestOf(key))) return done(new TollgateError('unauthorized', 'Unauthorized'))
     request.principal = admin.principal
+    done()
   })
 }, { name: 'auth' })
 

@@ -80,7 +80,7 @@ export function sendProblem (error: TollgateError, reply: FastifyReply): Fastify
 
 export function handleError (thrown: FastifyError | TollgateError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const error = asTollgateError(thrown)
-  if (errors[error.code].status >= 500) request.log.error({ err: loggable(error), code: error.code }, 'request failed')
+  if (errors[error.code].status >= 500) request.log.error({ reqId: request.id, err: loggable(error), code: error.code }, 'request failed')
   return sendProblem(error, reply)
 }
 

@@ -26,8 +26,20 @@ function objectJson (members: object): string {
   let separator = ''
   for (const [name, value] of Object.entries(members)) {
     if (value === undefined) continue
-    text += `${separator}${JSON.stringify(name)}:${toJson(value)}`
+    text += `${separator}${quoted(name)}:${toJson(value)}`
     separator = ','
   }
   return text + '}'
+}
+
+/** Our own members are few, and always the same; what callers name, as in metadata, is not remembered beyond a bound. */
+const QUOTED_MAX = 500
+const quotedNames = new Map<string, string>()
+
+function quoted (name: string): string {
+  const known = quotedNames.get(name)
+  if (known !== undefined) return known
+  const text = JSON.stringify(name)
+  if (quotedNames.size < QUOTED_MAX) quotedNames.set(name, text)
+  return text
 }

@@ -24,6 +24,8 @@ export function createMetrics (warn: (error: unknown, message: string) => void):
   ): Histogram<Label> => new Histogram({ name: `tollgate_${name}`, help, buckets, labelNames, registers })
 
   const requests = histogram('http_request_duration_seconds', 'Time to answer', SECONDS, ['method', 'route', 'status'])
+  /** As many as there are routes and statuses: looking labels up anew costs more than observing. */
+  const observers = new Map<string, Histogram.Internal<'method' | 'route' | 'status'>>()
   const batches = histogram('ledger_batch_events', 'Events in one ledger transaction', [1, 2, 5, 10, 20, 50, 100, 200, 500])
   const commits = histogram('ledger_commit_duration_seconds', 'Time of one ledger transaction, lock to commit', SECONDS)
   const retries = counter('ledger_retries_total', 'Ledger transactions run again', ['reason'])
@@ -36,7 +38,12 @@ export function createMetrics (warn: (error: unknown, message: string) => void):
 
   return {
     registry,
-    request: (method, route, status, seconds) => requests.observe({ method, route, status }, seconds),
+    request: (method, route, status, seconds) => {
+      const name = `${method} ${route} ${status}`
+      const child = observers.get(name) ?? requests.labels(method, route, String(status))
+      observers.set(name, child)
+      child.observe(seconds)
+    },
     watchQueue: waiting => {
       const gauge: Gauge = new Gauge({
         name: 'tollgate_ledger_waiting_events',
@@ -68,11 +75,12 @@ export interface MetricsOptions {
 
 /** `GET /metrics`, and one observation and one log line per request: its route, never its query, key or body. */
 export default fp<MetricsOptions>(async (app, { metrics }) => {
-  app.addHook('onResponse', async (request, reply) => {
+  app.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url ?? 'none'
     const ms = reply.elapsedTime
     metrics.request(request.method, route, reply.statusCode, ms / 1000)
-    request.log.info({ method: request.method, route, status: reply.statusCode, ms: Math.round(ms * 100) / 100 }, 'request')
+    request.log.info({ reqId: request.id, method: request.method, route, status: reply.statusCode, ms: Math.round(ms * 100) / 100 }, 'request')
+    done()
   })
   app.get('/metrics', { schema: { hide: true } }, async (_request, reply) =>
     await reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()))

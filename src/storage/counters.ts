@@ -1,9 +1,9 @@
 import { sql } from 'drizzle-orm'
-import { makePgArray } from 'drizzle-orm/pg-core'
-import { type Amount, amountFromNumeric } from '../domain/amount.ts'
+import { amountFromNumeric } from '../domain/amount.ts'
 import { apply, type Counter, EMPTY } from '../domain/counter.ts'
-import type { Aggregate, Instant } from '../domain/entitlement.ts'
+import type { Aggregate } from '../domain/entitlement.ts'
 import type { Window } from '../domain/window.ts'
+import { instantArray, plainArray } from './arrays.ts'
 import { prepare, type Session } from './database.ts'
 import type { CounterKey, Tally } from './mirror.ts'
 import { instantFrom } from './schema.ts'
@@ -13,8 +13,15 @@ const FOLD_PAGE_EVENTS = 1_000
 /** A counter that is asked for, with what is needed to fold it from its events if its row is missing. */
 export interface WantedCounter {
   readonly key: CounterKey
+  /** Equal for equal keys, for use in maps. */
+  readonly text: string
   readonly window: Window
   readonly aggregate: Aggregate
+}
+
+export function wantedCounter (org: number, feature: number, window: Window, aggregate: Aggregate): WantedCounter {
+  const { start } = window
+  return { key: { org, feature, start }, text: `${org}:${feature}:${start}`, window, aggregate }
 }
 
 /**
@@ -52,8 +59,8 @@ export async function readTallies (session: Session, wanted: readonly WantedCoun
 
 export function talliesStatement (wanted: readonly WantedCounter[]): ReturnType<typeof tallies> {
   return tallies({
-    orgs: makePgArray(wanted.map(({ key }) => key.org)),
-    features: makePgArray(wanted.map(({ key }) => key.feature)),
+    orgs: plainArray(wanted.map(({ key }) => key.org)),
+    features: plainArray(wanted.map(({ key }) => key.feature)),
     starts: instantArray(wanted.map(({ key }) => key.start)),
     ends: instantArray(wanted.map(({ window }) => window.end))
   })
@@ -107,21 +114,4 @@ async function foldByPages (session: Session, { org, feature, start }: CounterKe
     }
     if (rows.length < FOLD_PAGE_EVENTS) return counter
   }
-}
-
-/** A Postgres array literal of instants; digits and punctuation only, so nothing needs escaping but the quotes. */
-export function instantArray (instants: ReadonlyArray<Instant | null>): string {
-  let known: Instant | null = null
-  let text = 'null'
-  const texts = instants.map(at => {
-    // Most of a batch shares its window's bounds, and often its millisecond.
-    if (at !== known) text = at === null ? 'null' : `"${new Date(at).toISOString()}"`
-    known = at
-    return text
-  })
-  return `{${texts.join(',')}}`
-}
-
-export function amountArray (texts: ReadonlyArray<Amount | null>, text: (amount: Amount) => string): string {
-  return `{${texts.map(amount => amount === null ? 'null' : text(amount)).join(',')}}`
 }

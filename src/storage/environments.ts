@@ -8,6 +8,8 @@ const SETTINGS_AGE_MAX_MS = 5_000
 /** With the ledger away, how long until it is asked again. */
 const OUTAGE_RETRY_MS = 1_000
 const ENVIRONMENTS_CACHED_MAX = 1_000
+/** How often the clock is read to see whether settings are still young. */
+const CLOCK_RESOLUTION_MS = 100
 
 export interface Environment {
   readonly name: string
@@ -19,7 +21,7 @@ export interface Environment {
 
 export interface Environments {
   /** At most 5 s old; of an environment with frozen time, always as the ledger has it now. */
-  get (name: string): Promise<Environment | undefined>
+  get (name: string): Environment | Promise<Environment | undefined>
   /** Creates or replaces. */
   put (environment: Environment): Promise<void>
   /** Creates it with default settings if it is new. */
@@ -28,25 +30,37 @@ export interface Environments {
 
 export function environmentStore (database: Database): Environments {
   const db = orm(database)
-  const cached = new LRUCache<string, Environment>({ max: ENVIRONMENTS_CACHED_MAX, ttl: SETTINGS_AGE_MAX_MS, noDeleteOnStaleGet: true })
+  const cached = new LRUCache<string, Environment>({
+    max: ENVIRONMENTS_CACHED_MAX, ttl: SETTINGS_AGE_MAX_MS, ttlResolution: CLOCK_RESOLUTION_MS, noDeleteOnStaleGet: true
+  })
+  /** However many ask at once, the ledger is asked once. */
+  const loading = new Map<string, Promise<Environment | undefined>>()
   const { name, defaultPlan, fixedNow } = environments
 
+  async function load (wanted: string): Promise<Environment | undefined> {
+    try {
+      const [row] = await db.select({ name, defaultPlan, fixedNow }).from(environments).where(eq(name, wanted))
+      if (row === undefined) cached.delete(wanted)
+      else cached.set(wanted, row)
+      return row
+    } catch (error) {
+      // Without the ledger, questions are answered from the mirror: its settings are then as old as the outage.
+      const old = cached.get(wanted, { allowStale: true })
+      if (old?.fixedNow !== null) throw error
+      cached.set(wanted, old, { ttl: OUTAGE_RETRY_MS })
+      return old
+    } finally {
+      loading.delete(wanted)
+    }
+  }
+
   return {
-    get: async wanted => {
+    get: wanted => {
       const known = cached.get(wanted)
       if (known?.fixedNow === null) return known
-      try {
-        const [row] = await db.select({ name, defaultPlan, fixedNow }).from(environments).where(eq(name, wanted))
-        if (row === undefined) cached.delete(wanted)
-        else cached.set(wanted, row)
-        return row
-      } catch (error) {
-        // Without the ledger, questions are answered from the mirror: its settings are then as old as the outage.
-        const old = cached.get(wanted, { allowStale: true })
-        if (old?.fixedNow !== null) throw error
-        cached.set(wanted, old, { ttl: OUTAGE_RETRY_MS })
-        return old
-      }
+      const pending = loading.get(wanted) ?? load(wanted)
+      loading.set(wanted, pending)
+      return pending
     },
     put: async ({ name, ...settings }) => {
       await db.insert(environments).values({ name, ...settings })

@@ -1,11 +1,12 @@
 import { makePgArray } from 'drizzle-orm/pg-core'
 import { TollgateError } from '../errors.ts'
-import { type Amount, amountFromNumeric, amountText } from '../domain/amount.ts'
+import { type Amount, amountFromNumeric } from '../domain/amount.ts'
 import { apply, reportable } from '../domain/counter.ts'
 import type { Grant, Instant } from '../domain/entitlement.ts'
 import { grantAt, presentOf, type HeldFeature, type Org } from '../domain/org.ts'
 import type { Window } from '../domain/window.ts'
-import { amountArray, instantArray, readTallies, talliesFrom, talliesStatement, type WantedCounter } from './counters.ts'
+import { amountArray, instantArray, plainArray } from './arrays.ts'
+import { readTallies, talliesFrom, talliesStatement, type WantedCounter, wantedCounter } from './counters.ts'
 import { BEGIN, COMMIT, isStatementError, type Lane, type Result, type Statement } from './database.ts'
 import { lockOrgs, readEvents, readVersions, write } from './ledger-statements.ts'
 import type { Publication, Tally } from './mirror.ts'
@@ -20,8 +21,8 @@ export interface Op {
   readonly mode: 'add' | 'set'
   readonly amount: Amount
   readonly at: Instant
-  /** When it was reported: what had not begun by then is not held. */
-  readonly now: Instant
+  /** The environment's frozen time; null: the clock on the wall, as it is when the batch is judged. */
+  readonly fixedNow: Instant | null
   /** `at` is the wall clock's now: not before a change of the org that a clock ahead of ours made. */
   readonly atIsNow: boolean
   readonly id: string
@@ -98,10 +99,10 @@ export async function commitBatch (lane: Lane, ops: readonly Op[], orgs: Orgs, c
   const asked = ops.filter(({ idGiven }) => idGiven || checkIds)
   const guessed = wantedOf(placed)
   const statements = [
-    BEGIN, lockOrgs({ orgs: makePgArray(keys) }), readVersions({ orgs: makePgArray(keys) }), talliesStatement(guessed)
+    BEGIN, lockOrgs({ orgs: plainArray(keys) }), readVersions({ orgs: plainArray(keys) }), talliesStatement(guessed)
   ]
   if (asked.length > 0) {
-    statements.push(readEvents({ orgs: makePgArray(asked.map(({ org }) => org.key)), ids: makePgArray(asked.map(({ id }) => id)) }))
+    statements.push(readEvents({ orgs: plainArray(asked.map(({ org }) => org.key)), ids: makePgArray(asked.map(({ id }) => id)) }))
   }
   const [, , versions, counted, known] = await talk(undefined, async () => await lane.run(statements))
   const current = new Map(versions?.rows.map(([id, version]) => [id as number, Number(version)]))
@@ -114,7 +115,7 @@ export async function commitBatch (lane: Lane, ops: readonly Op[], orgs: Orgs, c
   })
   if (reread !== undefined || current.size < keys.length) {
     placed = ops.map(op => place(op, current.has(op.org.key) ? reread?.get(op.org.key) ?? op.org : undefined))
-    const missing = wantedOf(placed).filter(({ key }) => !tallies.has(textOf(key)))
+    const missing = wantedOf(placed).filter(({ text }) => !tallies.has(text))
     const late = await talk(undefined, async () => await readTallies(lane, missing))
     for (const [text, tally] of mapOf(missing, late)) tallies.set(text, tally)
   }
@@ -139,26 +140,21 @@ function place (op: Op, org: Org | undefined): Placed {
   const at = org !== undefined && op.atIsNow ? presentOf(org, op.at) : op.at
   const held = org?.features.get(op.feature)
   if (org === undefined || held === undefined) return { op, at, org, held: undefined, grant: null, wanted: undefined }
-  const grant = grantAt(org, held, at, Math.max(at, op.now))
+  const grant = grantAt(org, held, at, Math.max(at, presentOf(org, op.fixedNow ?? Date.now())))
   if (grant === null || grant.type === 'boolean') return { op, at, org, held, grant, wanted: undefined }
   const window = held.timeline.windowAt(at)
-  const key = { org: org.key, feature: held.key, start: window.start }
-  return { op, at, org, held, grant, wanted: { key, window, aggregate: grant.aggregate } }
+  return { op, at, org, held, grant, wanted: wantedCounter(org.key, held.key, window, grant.aggregate) }
 }
 
 /** Each counter once, in key order: the order in which rows are written, the same in every process. */
 function wantedOf (placed: readonly Placed[]): WantedCounter[] {
   const wanted = new Map<string, WantedCounter>()
-  for (const it of placed) if (it.wanted !== undefined) wanted.set(textOf(it.wanted.key), it.wanted)
+  for (const it of placed) if (it.wanted !== undefined) wanted.set(it.wanted.text, it.wanted)
   return [...wanted.values()].sort(({ key: a }, { key: b }) => a.org - b.org || a.feature - b.feature || a.start - b.start)
 }
 
-function textOf ({ org, feature, start }: WantedCounter['key']): string {
-  return `${org}:${feature}:${start}`
-}
-
 function mapOf (wanted: readonly WantedCounter[], tallies: readonly Tally[]): Map<string, Tally> {
-  return new Map(wanted.map(({ key }, i) => [textOf(key), tallies[i] as Tally]))
+  return new Map(wanted.map(({ text }, i) => [text, tallies[i] as Tally]))
 }
 
 type Stored = Map<string, { readonly fingerprint: string, readonly recorded: Recorded }>
@@ -207,7 +203,7 @@ function record (
   }
   const { aggregate, limit } = reportable(grant)
   if (wanted === undefined) throw new Error(`a reportable ${op.feature} has no counter`)
-  const text = textOf(wanted.key)
+  const { text } = wanted
   const state = touched.get(text) ?? fresh(wanted, tallies.get(text) as Tally)
   const { counter, delta } = apply(state.tally, aggregate, { ...op, at })
   state.tally = { ...counter, reservedUntil: state.tally.reservedUntil }
@@ -226,27 +222,27 @@ function writeStatement ({ events, touched }: Reduced, transaction: string): Sta
   const counters = wantedSorted(touched)
   return write({
     transaction,
-    orgs: makePgArray(events.map(({ key }) => key.org)),
+    orgs: plainArray(events.map(({ key }) => key.org)),
     ids: makePgArray(events.map(({ op }) => op.id)),
-    features: makePgArray(events.map(({ key }) => key.feature)),
+    features: plainArray(events.map(({ key }) => key.feature)),
     ats: instantArray(events.map(({ at }) => at)),
     starts: instantArray(events.map(({ key }) => key.start)),
     ends: instantArray(events.map(({ recorded }) => recorded.window.end)),
-    amounts: amountArray(events.map(({ op }) => op.amount), amountText),
-    modes: makePgArray(events.map(({ op }) => op.mode)),
-    deltas: amountArray(events.map(({ delta }) => delta), amountText),
-    usedAfter: amountArray(events.map(({ recorded }) => recorded.usedAfter), amountText),
-    limitAfter: amountArray(events.map(({ recorded }) => recorded.limitAfter), amountText),
-    fingerprints: makePgArray(events.map(({ op }) => op.fingerprint)),
+    amounts: amountArray(events.map(({ op }) => op.amount)),
+    modes: plainArray(events.map(({ op }) => op.mode)),
+    deltas: amountArray(events.map(({ delta }) => delta)),
+    usedAfter: amountArray(events.map(({ recorded }) => recorded.usedAfter)),
+    limitAfter: amountArray(events.map(({ recorded }) => recorded.limitAfter)),
+    fingerprints: plainArray(events.map(({ op }) => op.fingerprint)),
     properties: makePgArray(events.map(({ op }) => op.properties)),
-    cOrgs: makePgArray(counters.map(({ wanted }) => wanted.key.org)),
-    cFeatures: makePgArray(counters.map(({ wanted }) => wanted.key.feature)),
+    cOrgs: plainArray(counters.map(({ wanted }) => wanted.key.org)),
+    cFeatures: plainArray(counters.map(({ wanted }) => wanted.key.feature)),
     cStarts: instantArray(counters.map(({ wanted }) => wanted.key.start)),
     cEnds: instantArray(counters.map(({ wanted }) => wanted.window.end)),
-    cUsed: amountArray(counters.map(({ tally }) => tally.used), amountText),
-    cReserved: amountArray(counters.map(({ tally }) => tally.reserved), amountText),
-    cVersions: makePgArray(counters.map(({ tally }) => tally.version)),
-    cBasedOn: makePgArray(counters.map(({ basedOn }) => basedOn)),
+    cUsed: amountArray(counters.map(({ tally }) => tally.used)),
+    cReserved: amountArray(counters.map(({ tally }) => tally.reserved)),
+    cVersions: plainArray(counters.map(({ tally }) => tally.version)),
+    cBasedOn: plainArray(counters.map(({ basedOn }) => basedOn)),
     cLastAts: instantArray(counters.map(({ tally }) => tally.lastAt))
   })
 }

@@ -50,7 +50,7 @@ export function redisMirror ({ url, ledgerId, ageMaxMs, onError }: RedisMirrorOp
 
   const read = coalesce<Question, MirrorReading>(async questions => {
     const keys = questions.map(({ org, counters }) => [versionKey(org), ...counters.map(counterKey)])
-    return (await breaker.execute(async () => await mget(redis, clustered, keys))).map(readingOf)
+    return (await breaker.execute(async () => await inTime(mget(redis, clustered, keys)))).map(readingOf)
   }, READ_LIMITS)
 
   return {
@@ -61,7 +61,7 @@ export function redisMirror ({ url, ledgerId, ageMaxMs, onError }: RedisMirrorOp
         const keys = group.map(([key]) => key)
         const values = group.map(([, value]) => value)
         return await breaker.execute(async () =>
-          await redis.publishEntries(keys.length, ...keys, now, ageMaxMs, CLOCK_SKEW_MAX_MS, ENTRY_KEPT_MS, ...values))
+          await inTime(redis.publishEntries(keys.length, ...keys, now, ageMaxMs, CLOCK_SKEW_MAX_MS, ENTRY_KEPT_MS, ...values)))
       }))
       return counts.reduce((sum, count) => sum + count, 0)
     },
@@ -96,12 +96,23 @@ function readingOf ([version, ...counters]: Array<string | null>): MirrorReading
 }
 
 async function pingThrough (breaker: CircuitBreakerPolicy, redis: Client): Promise<void> {
-  await breaker.execute(async () => await redis.get('tollgate:ping'))
+  await breaker.execute(async () => await inTime(redis.get('tollgate:ping')))
+}
+
+/**
+ * Node runs timers before it reads sockets. After a pause of this process (garbage, a busy core) an answer may be there
+ * already, so the socket is read once more before Redis is called slow: else a report would be answered unpublished.
+ */
+async function inTime<T> (answer: Promise<T>): Promise<T> {
+  return await new Promise<T>((resolve, reject) => {
+    const late = (): void => reject(new Error(`Redis did not answer within ${COMMAND_TIMEOUT_MS} ms`))
+    const timer = setTimeout(() => setImmediate(late), COMMAND_TIMEOUT_MS)
+    answer.then(resolve, reject).finally(() => clearTimeout(timer))
+  })
 }
 
 function connect (url: string): Client {
   const options = {
-    commandTimeout: COMMAND_TIMEOUT_MS,
     connectTimeout: CONNECT_TIMEOUT_MS,
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,

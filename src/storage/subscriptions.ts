@@ -1,10 +1,12 @@
 import { and, desc, eq, inArray, sql } from 'drizzle-orm'
+import { makePgArray } from 'drizzle-orm/pg-core'
 import type { Instant } from '../domain/entitlement.ts'
 import type { Org, StoredPlan } from '../domain/org.ts'
 import type { ScheduleChange, Subscription } from '../domain/schedule.ts'
-import { type Database, type Orm, orm, type Session } from './database.ts'
+import { instantArray, plainArray } from './arrays.ts'
+import { type Database, orm, prepare, type Session, type Statement } from './database.ts'
 import type { Orgs } from './orgs.ts'
-import { environments, events, orgs, subscriptions } from './schema.ts'
+import { events, orgs, subscriptions } from './schema.ts'
 
 /** An org whose row is locked, for as long as the transaction lasts. */
 export interface LockedOrg {
@@ -25,7 +27,7 @@ export interface Subscriptions {
   /**
    * Runs `work` under the org's lock, which every report and every other change of the org takes too; the org is
    * created if it is new.
-   * @returns what `work` returned, and the org as the transaction left it
+   * @returns what `work` returned, and the org as the transaction left it, or a later one
    */
   change <T> (environment: string, name: string, now: Instant, work: (locked: LockedOrg) => Promise<T>): Promise<{ value: T, org: Org }>
   info (org: Org): Promise<OrgInfo>
@@ -34,9 +36,10 @@ export interface Subscriptions {
 export function subscriptionStore (database: Database, orgStore: Orgs): Subscriptions {
   return {
     change: async (environment, name, now, work) => {
-      const changed = await database.transaction(async session => await changeLocked(session, environment, name, now, work))
-      orgStore.remember(changed.org)
-      return changed
+      const value = await database.transaction(async session => await changeLocked(session, environment, name, now, work))
+      const org = await orgStore.load(environment, name)
+      if (org === undefined) throw new Error(`org ${name} was stored and is gone`)
+      return { value, org }
     },
     info: async ({ key }) => {
       const [row] = await orm(database).select({ info: orgs.info }).from(orgs).where(eq(orgs.id, key))
@@ -46,23 +49,19 @@ export function subscriptionStore (database: Database, orgStore: Orgs): Subscrip
 
   async function changeLocked<T> (
     session: Session, environment: string, name: string, now: Instant, work: (locked: LockedOrg) => Promise<T>
-  ): Promise<{ value: T, org: Org }> {
+  ): Promise<T> {
     const db = orm(session)
     const created = await db.insert(orgs).values({ environment, name, createdAt: now }).onConflictDoNothing().returning({ id: orgs.id })
     const [row] = await db.select({ id: orgs.id, info: orgs.info }).from(orgs)
       .where(and(eq(orgs.environment, environment), eq(orgs.name, name))).for('no key update')
     if (row === undefined) throw new Error(`org ${name} was not stored`)
-    const org = await reread(orgStore, row.id, session)
-    const value = await work(lockedOrg(db, org, created.length > 0, row.info))
-    return { value, org: await reread(orgStore, row.id, session) }
+    const org = (await orgStore.loadLocked([row.id], session)).get(row.id) as Org
+    return await work(lockedOrg(session, org, created.length > 0, row.info))
   }
 }
 
-async function reread (orgStore: Orgs, key: number, session: Session): Promise<Org> {
-  return (await orgStore.loadLocked([key], session)).get(key) as Org
-}
-
-function lockedOrg (db: Orm, org: Org, created: boolean, info: OrgInfo): LockedOrg {
+function lockedOrg (session: Session, org: Org, created: boolean, info: OrgInfo): LockedOrg {
+  const db = orm(session)
   return {
     org,
     created,
@@ -81,8 +80,8 @@ function lockedOrg (db: Orm, org: Org, created: boolean, info: OrgInfo): LockedO
       const own = eq(subscriptions.org, org.key)
       if (remove.length > 0) await db.delete(subscriptions).where(and(own, inArray(subscriptions.id, [...remove])))
       for (const { id, endsAt } of end) await db.update(subscriptions).set({ endsAt }).where(and(own, eq(subscriptions.id, id)))
-      if (add.length > 0) await insert(db, org, add, planOf)
       await db.update(orgs).set({ version: sql`${orgs.version} + 1` }).where(eq(orgs.id, org.key))
+      if (add.length > 0) await session.run([insertStatement(org, add, planOf)])
     },
     putInfo: async next => {
       await db.update(orgs).set({ info: next }).where(eq(orgs.id, org.key))
@@ -90,18 +89,37 @@ function lockedOrg (db: Orm, org: Org, created: boolean, info: OrgInfo): LockedO
   }
 }
 
-/** Ids are taken under the environment's row lock, always after the org's: nobody waits the other way round. */
-async function insert (
-  db: Orm, { key, environment }: Org, rows: ScheduleChange['add'], planOf: (row: Omit<Subscription, 'id'>) => StoredPlan
-): Promise<void> {
-  const [counted] = await db.update(environments)
-    .set({ nextSubscription: sql`${environments.nextSubscription} + ${rows.length}` })
-    .where(eq(environments.name, environment)).returning({ next: environments.nextSubscription })
-  if (counted === undefined) throw new Error(`there is no environment ${environment}`)
-  await db.insert(subscriptions).values(rows.map((row, i) => {
-    const { key: plan, featureKeys } = planOf(row)
-    const feature = row.feature === null ? null : featureKeys.get(row.feature) as number
-    const { startsAt, endsAt, status, anchorAt, timeZone, phaseAt } = row
-    return { org: key, id: counted.next - rows.length + i, plan, feature, startsAt, endsAt, status, anchorAt, timeZone, phaseAt }
-  }))
+/**
+ * Ids are counted per environment, under its row's lock. Everybody who adds a subscription waits for it, so it is taken
+ * in the last statement before the commit; and always after the org's, so nobody waits the other way round.
+ */
+const insertRows = prepare<'environment' | 'count' | 'org' | 'plans' | 'features' | 'startsAt' | 'endsAt' | 'statuses' |
+  'anchorAt' | 'timeZones' | 'phaseAt'>(sql`
+  with counted as (
+    update environments set next_subscription = next_subscription + ${sql.placeholder('count')}::int
+    where name = ${sql.placeholder('environment')} returning next_subscription - ${sql.placeholder('count')}::int as first
+  )
+  insert into subscriptions (org, id, plan, feature, starts_at, ends_at, status, anchor_at, time_zone, phase_at)
+  select ${sql.placeholder('org')}::int, counted.first + row.n - 1, plan, feature, starts_at, ends_at, status, anchor_at, time_zone, phase_at
+  from counted, unnest(${sql.placeholder('plans')}::int[], ${sql.placeholder('features')}::int[],
+    ${sql.placeholder('startsAt')}::timestamptz[], ${sql.placeholder('endsAt')}::timestamptz[], ${sql.placeholder('statuses')}::text[],
+    ${sql.placeholder('anchorAt')}::timestamptz[], ${sql.placeholder('timeZones')}::text[], ${sql.placeholder('phaseAt')}::timestamptz[])
+    with ordinality as row (plan, feature, starts_at, ends_at, status, anchor_at, time_zone, phase_at, n)`)
+
+function insertStatement (
+  { key, environment }: Org, rows: ScheduleChange['add'], planOf: (row: Omit<Subscription, 'id'>) => StoredPlan
+): Statement {
+  return insertRows({
+    environment,
+    count: rows.length,
+    org: key,
+    plans: plainArray(rows.map(row => planOf(row).key)),
+    features: makePgArray(rows.map(row => row.feature === null ? null : planOf(row).featureKeys.get(row.feature))),
+    startsAt: instantArray(rows.map(({ startsAt }) => startsAt)),
+    endsAt: instantArray(rows.map(({ endsAt }) => endsAt)),
+    statuses: plainArray(rows.map(({ status }) => status)),
+    anchorAt: instantArray(rows.map(({ anchorAt }) => anchorAt)),
+    timeZones: makePgArray(rows.map(({ timeZone }) => timeZone)),
+    phaseAt: instantArray(rows.map(({ phaseAt }) => phaseAt))
+  })
 }

@@ -4,7 +4,7 @@ import type { PlanRef } from '../../src/domain/ids.ts'
 import type { Org, StoredPlan } from '../../src/domain/org.ts'
 import { parsePlans } from '../../src/domain/plan.ts'
 import { inForce } from '../../src/domain/schedule.ts'
-import type { WantedCounter } from '../../src/storage/counters.ts'
+import { type WantedCounter, wantedCounter } from '../../src/storage/counters.ts'
 import type { Database } from '../../src/storage/database.ts'
 import type { Op } from '../../src/storage/ledger-batch.ts'
 import type { Mirror, Tally } from '../../src/storage/mirror.ts'
@@ -112,7 +112,7 @@ export function opOf (org: Org, n: number, changes: Partial<Op> = {}): Op {
     at: NOON,
     id: randomUUID() as string,
     idGiven: true,
-    now: NOON,
+    fixedNow: NOON,
     atIsNow: false,
     properties: null,
     ...changes
@@ -120,7 +120,7 @@ export function opOf (org: Org, n: number, changes: Partial<Op> = {}): Op {
   return { fingerprint: fingerprintOf(op), ...op }
 }
 
-function fingerprintOf ({ feature, mode, amount, at, properties }: Omit<Op, 'org' | 'id' | 'idGiven' | 'fingerprint' | 'now' | 'atIsNow'>): string {
+function fingerprintOf ({ feature, mode, amount, at, properties }: Omit<Op, 'org' | 'id' | 'idGiven' | 'fingerprint' | 'fixedNow' | 'atIsNow'>): string {
   const text = Buffer.from(JSON.stringify([feature, mode, amountText(amount), at, properties])).toString('hex')
   let sum = 0n
   for (const digit of text) sum = (sum * 31n + BigInt(digit.charCodeAt(0))) % 2n ** 128n
@@ -133,7 +133,7 @@ export function counterOf (org: Org, feature = 'feature:calls', at = NOON): Want
   const held = org.features.get(feature)
   if (held === undefined) throw new Error(`${org.name} does not hold ${feature}`)
   const window = held.timeline.windowAt(at)
-  return { key: { org: org.key, feature: held.key, start: window.start }, window, aggregate: held.timeline.grantAt(at)?.aggregate ?? 'sum' }
+  return wantedCounter(org.key, held.key, window, held.timeline.grantAt(at)?.aggregate ?? 'sum')
 }
 
 /** As the ledger has it, durable, by a read of its own. */

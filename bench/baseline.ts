@@ -1,0 +1,35 @@
+import Fastify, { type FastifyInstance, type FastifySchema } from 'fastify'
+import { canRoutes } from '../src/routes/can.ts'
+import { reportRoutes } from '../src/routes/report.ts'
+
+/** What the service is measured beside: Fastify as it comes, with the service's own schemas, taken from its routes. */
+
+export interface Schemas {
+  readonly can: FastifySchema
+  readonly report: FastifySchema
+}
+
+export async function schemasOfTheService (): Promise<Schemas> {
+  const found = new Map<string, FastifySchema>()
+  const app = Fastify()
+  app.addHook('onRoute', ({ url, schema }) => { if (schema !== undefined) found.set(url, schema) })
+  await app.register(canRoutes)
+  await app.register(reportRoutes)
+  const [can, report] = [found.get('/can'), found.get('/report')]
+  if (can === undefined || report === undefined) throw new Error('the routes of the service have moved')
+  return { can, report }
+}
+
+export interface CanQuery { org: string, feature: string }
+
+export interface ReportBody { org: string, feature: string, n: number }
+
+/** Fastify's defaults, and its request logs. */
+export function bareFastify (): FastifyInstance {
+  return Fastify({ logger: true })
+}
+
+export async function listen (app: FastifyInstance): Promise<void> {
+  await app.listen({ host: '127.0.0.1', port: Number(process.env.PORT) })
+  process.on('SIGTERM', () => { void app.close() })
+}

@@ -1,0 +1,101 @@
+import type { Api, Answer } from './api.ts'
+import { inParallel } from './callers.ts'
+import { FEATURES, PLAN_NAMES } from './mixed-plans.ts'
+
+/** A report as it is sent. */
+export interface Sent {
+  readonly org: string
+  readonly feature: string
+  readonly n?: number | string | null
+  readonly clobber?: true
+  readonly at?: string
+  readonly id?: string
+}
+
+export interface Exchange {
+  readonly sent: Sent
+  readonly answer: Answer
+}
+
+export interface MixedLoad {
+  readonly apis: readonly Api[]
+  readonly orgs: readonly string[]
+  readonly callers: number
+  readonly reports: number
+  /** After so many reports an org is given another plan. */
+  readonly reportsPerChange: number
+  readonly seed: number
+}
+
+/** Each id of this many is meant to be used by several callers at the same moment. */
+const SHARED_IDS = 40
+const PAST_MS = 2 * 3_600_000
+
+type Random = (below: number) => number
+
+/** Numbers from 0 to `below`, the same for the same seed (mulberry32). */
+function randomOf (seed: number): Random {
+  let state = seed | 0
+  return below => {
+    state = (state + 0x6D2B79F5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return Math.floor(((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296 * below)
+  }
+}
+
+function pick<Item> (random: Random, items: readonly Item[]): Item {
+  return items[random(items.length)] as Item
+}
+
+function amountOf (random: Random): number | string | null | undefined {
+  const kind = random(10)
+  if (kind === 0) return undefined
+  if (kind === 1) return null
+  if (kind < 5) return random(30)
+  if (kind < 8) return random(30_000) / 1_000
+  return `${random(20)}.${`${random(1_000_000_000)}`.padStart(9, '0')}`
+}
+
+/** A new use: mostly additions, some of them fractions, some in the past, some corrections, some totals. */
+function use (random: Random, org: string): Sent {
+  const kind = random(100)
+  const feature = kind < 10 ? pick(random, ['feature:sum', 'feature:sum', 'feature:shape', 'feature:max']) : pick(random, FEATURES)
+  const n = kind < 10 ? -random(40_000) / 1_000 : amountOf(random)
+  const at = random(8) === 0 ? new Date(Date.now() - random(PAST_MS)).toISOString() : undefined
+  return { org, feature, ...(n !== undefined && { n }), ...(kind >= 90 && { clobber: true }), ...(at !== undefined && { at }) }
+}
+
+function reportOf (random: Random, org: string, mine: string, earlier: readonly Exchange[]): Sent {
+  const kind = random(100)
+  const again = kind < 12 && earlier.length > 0 ? pick(random, earlier).sent : undefined
+  if (again?.id !== undefined) return kind < 3 ? { ...again, n: 77_777 } : again
+  if (kind < 18) {
+    const shared = random(SHARED_IDS)
+    return { org, feature: FEATURES[shared % FEATURES.length] as string, n: shared / 8, id: `shared-${shared}` }
+  }
+  return kind < 36 ? use(random, org) : { ...use(random, org), id: mine }
+}
+
+/** Sends all of it, and keeps what was said. A change of plan is one of a caller's turns. */
+export async function mixedLoad ({ apis, orgs, callers, reports, reportsPerChange, seed }: MixedLoad): Promise<readonly Exchange[]> {
+  const exchanges: Exchange[] = []
+  let turns = 0
+  await inParallel(callers, async caller => {
+    const random = randomOf(seed * 1_000 + caller)
+    while (turns < reports) {
+      turns += 1
+      const turn = turns
+      const org = pick(random, orgs)
+      if (turn % reportsPerChange === 0) await changePlan(pick(random, apis), org, pick(random, PLAN_NAMES))
+      const sent = reportOf(random, org, `${seed}-${turn}`, exchanges)
+      exchanges.push({ sent, answer: await pick(random, apis).post('/v1/report', sent) })
+    }
+  })
+  return exchanges
+}
+
+async function changePlan (api: Api, org: string, plan: string): Promise<void> {
+  const { status, text } = await api.post('/v1/subscribe', { org, phases: [{ features: [plan] }] })
+  if (status !== 200) throw new Error(`${org} could not change to ${plan}: ${text}`)
+}

@@ -1,0 +1,238 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Redis } from 'ioredis'
+import t, { type Test } from 'tap'
+import type { Api } from './api.ts'
+import { inBackground, inParallel } from './callers.ts'
+import { failedPublishes, mirrorIs, type Replicas, replicasMissing, twoReplicas } from './replicas.ts'
+import { sizeOf } from './sizes.ts'
+
+const SKIP = { skip: replicasMissing }
+const [LANES, PAIRS, OTHERS] = [sizeOf('LANES', 20), sizeOf('PAIRS', 10_000), sizeOf('OTHERS', 6)]
+const [PARTS, PARTS_AGAIN_MAX] = [10, 5]
+/** What the design promises while Redis fails, and what a busy machine takes to send a request. */
+const [LAG_MS, MARGIN_MS] = [1_000, 250]
+
+const PLANS = {
+  plans: {
+    'plan:free@0': { features: { 'feature:pair': { tiers: [{ upto: 1e9 }] }, 'feature:other': { tiers: [{ upto: 1e9 }] } } },
+    'plan:pro@0': { features: { 'feature:pair': { tiers: [{ upto: 2e9 }] }, 'feature:other': { tiers: [{ upto: 2e9 }] } } }
+  }
+}
+
+async function subscribe (api: Api, org: string, plan = 'plan:free@0'): Promise<void> {
+  const { status, text } = await api.post('/v1/subscribe', { org, phases: [{ features: [plan] }] })
+  if (status !== 200) throw new Error(text)
+}
+
+async function subscribed (api: Api, prefix: string, count: number): Promise<string[]> {
+  const orgs = Array.from({ length: count }, (_, i) => `org:${prefix}-${i}`)
+  await Promise.all(orgs.map(async org => await subscribe(api, org)))
+  return orgs
+}
+
+async function usedAfter (api: Api, org: string, feature = 'feature:pair'): Promise<number> {
+  const { status, text, body: { used } } = await api.post('/v1/report', { org, feature })
+  if (status !== 200 || used === undefined) throw new Error(text)
+  return used
+}
+
+/** What the replica says now, in one of the ways there are to ask. */
+async function usedBy (api: Api, org: string, way: 'can' | 'all' | 'usage' = 'can'): Promise<number | undefined> {
+  if (way === 'usage') return (await api.get('/v1/usage', { org, feature: 'feature:pair' })).body.current?.used
+  if (way === 'all') return (await api.get('/v1/can', { org })).body.features?.find(({ feature }) => feature === 'feature:pair')?.used
+  return (await api.get('/v1/can', { org, feature: 'feature:pair' })).body.used
+}
+
+function orderOf ({ apis: [a, b] }: Pick<Replicas, 'apis'>, n: number): readonly [Api, Api] {
+  return n % 2 === 0 ? [a, b] : [b, a]
+}
+
+/** Pairs of each org, one after the other: what one replica answers, the other one must say. @returns those that were stale */
+async function pairsOf (replicas: Replicas, orgs: readonly string[], from: number, to: number): Promise<string[]> {
+  const stale: string[] = []
+  await Promise.all(orgs.map(async org => {
+    for (let n = from; n < to; n += 1) {
+      const [writer, reader] = orderOf(replicas, n)
+      const reported = await usedAfter(writer, org)
+      const way = n % 25 === 0 ? 'usage' : n % 25 === 1 ? 'all' : 'can'
+      const read = await usedBy(reader, org, way)
+      if (reported !== n + 1) throw new Error(`${org}: report ${n + 1} was answered ${reported}`)
+      if (read !== reported) stale.push(`${org}: answered ${reported}, ${way} said ${read}`)
+    }
+  }))
+  return stale
+}
+
+t.test('what one replica answered the other one knows, under load from others', SKIP, async t => {
+  const replicas = await twoReplicas(t, { sockets: LANES + OTHERS })
+  await replicas.apis[0].post('/v1/push', PLANS)
+  const orgs = await subscribed(replicas.apis[0], 'pair', LANES)
+  const strangers = await subscribed(replicas.apis[0], 'stranger', OTHERS)
+  const load = inBackground(OTHERS, async (caller, n) => {
+    const [api] = orderOf(replicas, n >> 1)
+    const own = n % 3 === 0 ? strangers[caller] : orgs[(caller + n) % orgs.length]
+    await usedAfter(api, own as string, 'feature:other')
+  })
+  const stale: string[] = []
+  const perPart = PAIRS / LANES / PARTS
+  let [done, again, failures] = [0, 0, await failedPublishes(replicas.apis)]
+  while (done < PARTS) {
+    const from = (done + again) * perPart
+    const found = await pairsOf(replicas, orgs, from, from + perPart)
+    const failed = await failedPublishes(replicas.apis) - failures
+    failures += failed
+    // On a machine that stalls, Redis looks slow; the second that the design then allows is no fault, and such a part is done again.
+    if (failed > 0 && again < PARTS_AGAIN_MAX) {
+      again += 1
+    } else {
+      stale.push(...found)
+      done += 1
+    }
+  }
+  await load.stop()
+  t.comment(`${PAIRS} pairs, ${load.rounds()} reports by others, ${again} of ${PARTS} parts done again`)
+  t.ok(load.rounds() > PAIRS / 20, 'there was load')
+  t.strictSame(stale, [])
+})
+
+t.test('a replica that stalls for a moment does not take Redis for slow, and nobody reads an old figure', SKIP, async t => {
+  const { apis, services: [{ pid }] } = await twoReplicas(t)
+  await apis[0].post('/v1/push', PLANS)
+  const orgs = await subscribed(apis[0], 'stall', LANES)
+  const stale: string[] = []
+  const load = inBackground(LANES, async lane => {
+    const [org, [writer, reader]] = [orgs[lane] as string, apis]
+    const reported = await usedAfter(writer, org)
+    const read = await usedBy(reader, org)
+    if (read !== reported) stale.push(`${org}: answered ${reported}, read ${read}`)
+  })
+  const before = await failedPublishes(apis)
+  for (let n = 0; n < 10; n += 1) {
+    await sleep(100)
+    process.kill(pid, 'SIGSTOP')
+    // Longer than a command to Redis may take.
+    await sleep(300)
+    process.kill(pid, 'SIGCONT')
+  }
+  await load.stop()
+  t.equal(await failedPublishes(apis) - before, 0, 'Redis had answered in time')
+  t.strictSame(stale, [])
+})
+
+t.test('several callers of one feature, each reads at least what it was answered, and the sum in the end', SKIP, async t => {
+  const replicas = await twoReplicas(t)
+  await replicas.apis[0].post('/v1/push', PLANS)
+  const [org] = await subscribed(replicas.apis[0], 'shared', 1) as [string]
+  const rounds = 25
+  const stale: string[] = []
+  await inParallel(LANES, async lane => {
+    for (let n = 0; n < rounds; n += 1) {
+      const [writer, reader] = orderOf(replicas, n + lane)
+      const reported = await usedAfter(writer, org)
+      const read = await usedBy(reader, org)
+      if (read === undefined || read < reported || read > LANES * rounds) stale.push(`answered ${reported}, read ${read}`)
+    }
+  })
+  t.strictSame(stale, [])
+  for (const api of replicas.apis) t.equal(await usedBy(api, org), LANES * rounds)
+})
+
+t.test('a subscription that one replica made the other one knows at once', SKIP, async t => {
+  const replicas = await twoReplicas(t)
+  await replicas.apis[0].post('/v1/push', PLANS)
+  const limits = new Map([['plan:free@0', 1e9], ['plan:pro@0', 2e9]])
+  const wrong: string[] = []
+  await inParallel(8, async lane => {
+    const org = `org:moving-${lane}`
+    for (let n = 0; n < 30; n += 1) {
+      const [writer, reader] = orderOf(replicas, n)
+      const plan = n % 3 === 0 ? 'plan:free@0' : 'plan:pro@0'
+      if (n === 0 && (await reader.get('/v1/can', { org })).body.code !== 'org_not_found') wrong.push(`${org} was known`)
+      await subscribe(writer, org, plan)
+      const { body: { limit, used } } = await reader.get('/v1/can', { org, feature: 'feature:pair' })
+      if (limit !== limits.get(plan) || used !== n) wrong.push(`${org}: ${plan} shows ${limit}, and ${used} of ${n}`)
+      const { body } = await reader.post('/v1/report', { org, feature: 'feature:pair' })
+      if (body.limit !== limits.get(plan) || body.used !== n + 1) wrong.push(`${org}: ${plan} reports ${JSON.stringify(body)}`)
+    }
+  })
+  t.strictSame(wrong, [])
+})
+
+interface Answered { readonly used: number, readonly at: number }
+
+/** The latest figure that was answered so long ago that every replica must know it by `now`. */
+function dueAt (answered: readonly Answered[], now: number): number {
+  return answered.findLast(({ at }) => at <= now - LAG_MS - MARGIN_MS)?.used ?? 0
+}
+
+/** What can happen to Redis, and to the way there, while the callers go on. */
+async function trouble (t: Test, { redis, firstToRedis, apis }: Replicas, client: Redis): Promise<void> {
+  const sane = async () => await mirrorIs('ok', apis)
+  firstToRedis.refuse()
+  firstToRedis.cut()
+  await sleep(1_700)
+  await firstToRedis.pass()
+  await sane()
+  firstToRedis.delay(400)
+  await sleep(1_300)
+  await firstToRedis.pass()
+  await sane()
+  redis.pause()
+  await sleep(1_700)
+  redis.resume()
+  await sane()
+  await client.flushall()
+  await sleep(300)
+  await redis.kill()
+  await sleep(1_500)
+  await redis.start()
+  await sane()
+  for (let n = 0; n < 5; n += 1) {
+    await client.flushall()
+    await sleep(50)
+  }
+  t.pass('Redis was cut off, slow, frozen, wiped, killed and started empty')
+}
+
+t.test('Redis cut off, frozen, wiped and killed: answers stay right, reads lag a second at most, and then not at all', SKIP, async t => {
+  const replicas = await twoReplicas(t)
+  const client = new Redis(replicas.redis.url, { retryStrategy: () => 20 })
+  client.on('error', () => {})
+  t.teardown(() => client.disconnect())
+  await replicas.apis[0].post('/v1/push', PLANS)
+  const orgs = await subscribed(replicas.apis[0], 'faulty', LANES)
+  const history = orgs.map((): Answered[] => [])
+  const wrong: string[] = []
+  let lagging = 0
+  const lanes = inBackground(LANES, async (lane, n) => {
+    const [org, answered] = [orgs[lane] as string, history[lane] as Answered[]]
+    // Where the reader never writes, nothing but the age of an entry tells it to ask the ledger.
+    const [writer, reader] = orderOf(replicas, lane % 2 === 0 ? 0 : n)
+    const reported = await usedAfter(writer, org)
+    answered.push({ used: reported, at: performance.now() })
+    if (reported !== n + 1) wrong.push(`${org}: report ${n + 1} was answered ${reported}`)
+    const due = dueAt(answered, performance.now())
+    const read = await usedBy(reader, org) ?? -1
+    if (read < due || read > reported) wrong.push(`${org}: read ${read} where ${due} to ${reported} were right`)
+    if (read < reported) lagging += 1
+  })
+  await trouble(t, replicas, client)
+  await lanes.stop()
+  await mirrorIs('ok', replicas.apis)
+  await sleep(LAG_MS)
+  t.comment(`${lanes.rounds()} pairs, of which ${lagging} read an older figure`)
+  t.strictSame(wrong, [])
+  t.ok(lagging > 0, 'a replica that was cut off from Redis could not tell the other one at once')
+
+  const late: string[] = []
+  await inParallel(LANES, async lane => {
+    const last = history[lane]?.at(-1)?.used ?? 0
+    for (const api of replicas.apis) if (await usedBy(api, orgs[lane] as string) !== last) late.push(`${orgs[lane]} is not at ${last}`)
+    for (let n = 1; n <= 20; n += 1) {
+      const [writer, reader] = orderOf(replicas, n)
+      const reported = await usedAfter(writer, orgs[lane] as string)
+      if (reported !== last + n || await usedBy(reader, orgs[lane] as string) !== reported) late.push(`${orgs[lane]} after ${reported}`)
+    }
+  })
+  t.strictSame(late, [], 'with Redis back, every read is exact again')
+})
