@@ -8,13 +8,14 @@ import { constants } from 'node:os'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { type Exit, exitOf, runChild } from './fixtures/child.ts'
-import { guard } from './fixtures/guard.ts'
+import { guard, temporaryFolder } from './fixtures/guard.ts'
 import { postgresProgramsMissing, startPostgres } from './fixtures/postgres.ts'
 import { isHidden } from './fixtures/programs.ts'
 import { redisMissing, redisProgramMissing } from './fixtures/redis.ts'
 import { readTap, type TapResult } from './fixtures/tap-output.ts'
 
-const RUN_TIMEOUT_MS = 280_000
+/** A run takes half of it on two quiet cores; this ends one that hangs. */
+const RUN_TIMEOUT_MS = 540_000
 /** tap needs a moment to say which files it did not finish. */
 const KILL_GRACE_MS = 5_000
 const JOBS = 2
@@ -33,15 +34,18 @@ async function main (): Promise<number> {
   const deadline = setTimeout(() => stop(`it took longer than ${RUN_TIMEOUT_MS / 1000} seconds`, 'SIGTERM'), RUN_TIMEOUT_MS)
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => onSignal(signal))
   const { TEST_DATABASE_URL: given } = process.env
+  const template = temporaryFolder('template')
+  const templateGuard = guard('KILL', template)
   const own = given === undefined && postgresProgramsMissing === false ? await startPostgres() : undefined
   try {
     await buildTap()
     const url = isHidden('postgres') ? undefined : given ?? own?.server.url
-    const { exit, result } = await runTap(url === undefined ? {} : { TEST_DATABASE_URL: url })
+    const { exit, result } = await runTap({ TEST_TEMPLATE_FOLDER: template, ...(url !== undefined && { TEST_DATABASE_URL: url }) })
     return report(exit, result, missingParts(url))
   } finally {
     clearTimeout(deadline)
     await own?.release()
+    await templateGuard.release()
   }
 }
 
