@@ -15,7 +15,6 @@ export const errors = {
   forbidden: { status: 403, title: 'The key may not do this' },
   not_found: { status: 404, title: 'Not Found' },
   environment_not_found: { status: 404, title: 'No such environment' },
-  method_not_allowed: { status: 405, title: 'Method Not Allowed' },
   request_timeout: { status: 408, title: 'The request did not arrive in time' },
   body_too_large: { status: 413, title: 'The body is too large' },
   unsupported_media_type: { status: 415, title: 'The content type is not supported' },
