@@ -3,6 +3,7 @@ import { planText } from './ids.ts'
 import { windowOf } from './period.ts'
 import { type Plan, resetOf } from './plan.ts'
 import { givesAccess, inForce, type Subscription } from './schedule.ts'
+import { CLOCK_SKEW_MAX_MS } from './time.ts'
 import { type Timeline, timeline, type Window } from './window.ts'
 
 /** A plan with the integer keys its rows have in the ledger. */
@@ -82,9 +83,6 @@ export function grantAt ({ firstStart }: Org, { timeline }: HeldFeature, at: Ins
   if (judgedAt < timeline.start || judgedAt > Math.max(at, now)) return null
   return timeline.grantAt(judgedAt)
 }
-
-/** Clocks of replicas differ by no more, on a bad day. */
-const CLOCK_SKEW_MAX_MS = 500
 
 /** Now, for this org: a change that another replica made by a clock ahead of ours is not in the future. */
 export function presentOf ({ subscriptions }: Org, now: Instant): Instant {

@@ -5,6 +5,9 @@ import { TIME_BEGIN } from './period.ts'
 /** Clocks differ, and a caller's may be ahead of ours: this much of the future is accepted. */
 export const AHEAD_MAX_MS = 5 * 60_000
 
+/** Clocks of replicas differ by no more, on a bad day. */
+export const CLOCK_SKEW_MAX_MS = 500
+
 const RFC3339 = /^(\d{4})-(\d{2})-(\d{2})[Tt](\d{2}):(\d{2}):(\d{2})(?:\.(\d+))?(?:[Zz]|([+-])(\d{2}):(\d{2}))$/
 /** How Go writes an unset time; Tier's clients send it. */
 const GO_ZERO = '0001-01-01T00:00:00Z'

@@ -16,8 +16,13 @@ export const UNSEEN = 0
  * @throws TollgateError `org_not_found`
  */
 export async function orgToAsk (stores: Stores, present: Present, name: string, pointer = '?org'): Promise<Org> {
+  return stores.orgs.cached(present.environment.name, name) ?? await orgFromLedger(stores, present, name, pointer)
+}
+
+/** The same, whatever this process last saw. */
+export async function orgFromLedger (stores: Stores, present: Present, name: string, pointer = '?org'): Promise<Org> {
   const { environment: { name: environment, defaultPlan }, now } = present
-  const org = stores.orgs.cached(environment, name) ?? await available(stores.orgs.load(environment, name))
+  const org = await available(stores.orgs.load(environment, name))
   if (org !== undefined) return org
   if (defaultPlan === null) throw orgNotFound(pointer)
   const plan = await planNamed(stores, environment, defaultPlan)

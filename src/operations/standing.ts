@@ -4,11 +4,11 @@ import { grantAt, presentOf, type HeldFeature, type Org } from '../domain/org.ts
 import type { Window } from '../domain/window.ts'
 import { TollgateError } from '../errors.ts'
 import { type WantedCounter, wantedCounter } from '../storage/counters.ts'
-import { available, type LedgerReading } from '../storage/ledger-reader.ts'
+import type { LedgerReading } from '../storage/ledger-reader.ts'
 import { isYoung, type MirrorReading, type Tally } from '../storage/mirror.ts'
 import type { Stores } from '../storage/stores.ts'
-import { orgNotFound, orgToAsk, UNSEEN } from './org.ts'
-import { type Present, present } from './time.ts'
+import { orgFromLedger, orgToAsk, UNSEEN } from './org.ts'
+import { present } from './time.ts'
 
 /** Where an org stands with one feature now: what it is granted, in which window, and what it has used there. */
 export interface Standing {
@@ -51,7 +51,7 @@ export async function standings (
     const mirrored = attempt < ATTEMPTS_MAX ? await readMirror(stores, org, wanted) : undefined
     const fresh = mirrored === undefined ? undefined : freshTallies(mirrored, org, stores.mirrorAgeMaxMs)
     if (fresh === 'moved') {
-      org = await reload(stores, at, name)
+      org = await orgFromLedger(stores, at, name)
       continue
     }
     if (stores.mirror !== undefined) stores.events.mirrorRead(mirrored === undefined ? 'failed' : fresh === undefined ? 'stale' : 'hit')
@@ -61,7 +61,7 @@ export async function standings (
     if (reading.version === org.version || attempt >= ATTEMPTS_MAX) {
       return complete(org, now, unread, spread(unread, reading.tallies))
     }
-    org = await reload(stores, at, name)
+    org = await orgFromLedger(stores, at, name)
   }
 }
 
@@ -124,19 +124,11 @@ async function readLedger (
     }
     return reading
   } catch (error) {
-    const old = mirrored?.version?.value === org.version ? mirrored.counters.map(entry => entry?.value) : []
-    const known = old.filter(tally => tally !== undefined)
     const outage = error instanceof TollgateError && error.code === 'ledger_unavailable'
-    if (!outage || mirrored?.version?.value !== org.version || known.length < wanted.length) throw error
+    if (!outage || mirrored?.version?.value !== org.version) throw error
+    const degraded = mirrored.counters.flatMap(entry => entry === undefined ? [] : [entry.value])
+    if (degraded.length < wanted.length) throw error
     stores.events.degraded()
-    return { degraded: known }
+    return { degraded }
   }
-}
-
-/** @throws TollgateError `org_not_found` if it is gone and no default plan stands in for it */
-async function reload (stores: Stores, at: Present, name: string): Promise<Org> {
-  const org = await available(stores.orgs.load(at.environment.name, name))
-  if (org !== undefined) return org
-  if (at.environment.defaultPlan === null) throw orgNotFound('?org')
-  return await orgToAsk(stores, at, name)
 }

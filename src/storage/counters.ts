@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm'
 import { amountFromNumeric } from '../domain/amount.ts'
 import { apply, type Counter, EMPTY } from '../domain/counter.ts'
 import type { Aggregate } from '../domain/entitlement.ts'
+import { AHEAD_MAX_MS } from '../domain/time.ts'
 import type { Window } from '../domain/window.ts'
 import { instantArray, plainArray } from './arrays.ts'
 import { prepare, type Session } from './database.ts'
@@ -26,21 +27,21 @@ export function wantedCounter (org: number, feature: number, window: Window, agg
 
 /**
  * A counter's row or, where there is none, the fold of its window's events: deltas add up to `used` for every
- * aggregate, and each event raised the version by one. An event may be up to five minutes ahead of the clock, so one
- * that was counted before its window was cut short may lie a little past the window's end.
+ * aggregate, and each event raised the version by one. An event may be ahead of the clock, so one that was counted before
+ * its window was cut short may lie a little past the window's end: by no more than `at` may be ahead.
  */
-const tallies = prepare<'orgs' | 'features' | 'starts' | 'ends'>(sql`
+const tallies = prepare<'orgs' | 'features' | 'starts' | 'untils'>(sql`
   select wanted.n, c.used, c.reserved, c.version, c.last_at, c.reserved_until, folded.used, folded.version
   from unnest(${sql.placeholder('orgs')}::int[], ${sql.placeholder('features')}::int[],
-    ${sql.placeholder('starts')}::timestamptz[], ${sql.placeholder('ends')}::timestamptz[])
-    with ordinality as wanted (org, feature, window_start, window_end, n)
+    ${sql.placeholder('starts')}::timestamptz[], ${sql.placeholder('untils')}::timestamptz[])
+    with ordinality as wanted (org, feature, window_start, until, n)
   left join counters c
     on c.org = wanted.org and c.feature = wanted.feature and c.window_start = wanted.window_start
   left join lateral (
     select sum(e.delta) as used, count(*) as version from events e
     where c.org is null and e.org = wanted.org and e.feature = wanted.feature
       and e.window_start = wanted.window_start and e.at >= wanted.window_start
-      and e.at < coalesce(wanted.window_end + interval '5 minutes', 'infinity')
+      and e.at < coalesce(wanted.until, 'infinity')
   ) folded on true`)
 
 const page = prepare<'org' | 'feature' | 'start' | 'after' | 'count'>(sql`
@@ -62,7 +63,7 @@ export function talliesStatement (wanted: readonly WantedCounter[]): ReturnType<
     orgs: plainArray(wanted.map(({ key }) => key.org)),
     features: plainArray(wanted.map(({ key }) => key.feature)),
     starts: instantArray(wanted.map(({ key }) => key.start)),
-    ends: instantArray(wanted.map(({ window }) => window.end))
+    untils: instantArray(wanted.map(({ window: { end } }) => end === null ? null : end + AHEAD_MAX_MS))
   })
 }
 

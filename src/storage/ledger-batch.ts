@@ -3,7 +3,7 @@ import { TollgateError } from '../errors.ts'
 import { type Amount, amountFromNumeric } from '../domain/amount.ts'
 import { apply, reportable } from '../domain/counter.ts'
 import type { Grant, Instant } from '../domain/entitlement.ts'
-import { grantAt, presentOf, type HeldFeature, type Org } from '../domain/org.ts'
+import { grantAt, presentOf, type Org } from '../domain/org.ts'
 import type { Window } from '../domain/window.ts'
 import { amountArray, instantArray, plainArray } from './arrays.ts'
 import { readTallies, talliesFrom, talliesStatement, type WantedCounter, wantedCounter } from './counters.ts'
@@ -64,12 +64,11 @@ export class ConnectionLost extends Error {
   }
 }
 
-/** An op and where it counts: all three undefined if its org is gone, `grant` null if the feature is not held at `at`. */
+/** An op and where it counts: `org` and `wanted` undefined if its org is gone, `grant` null if the feature is not held at `at`. */
 interface Placed {
   readonly op: Op
   readonly at: Instant
   readonly org: Org | undefined
-  readonly held: HeldFeature | undefined
   readonly grant: Grant | null
   readonly wanted: WantedCounter | undefined
 }
@@ -139,11 +138,11 @@ async function talk<T> (sent: readonly Op[] | undefined, work: () => Promise<T>)
 function place (op: Op, org: Org | undefined): Placed {
   const at = org !== undefined && op.atIsNow ? presentOf(org, op.at) : op.at
   const held = org?.features.get(op.feature)
-  if (org === undefined || held === undefined) return { op, at, org, held: undefined, grant: null, wanted: undefined }
+  if (org === undefined || held === undefined) return { op, at, org, grant: null, wanted: undefined }
   const grant = grantAt(org, held, at, Math.max(at, presentOf(org, op.fixedNow ?? Date.now())))
-  if (grant === null || grant.type === 'boolean') return { op, at, org, held, grant, wanted: undefined }
+  if (grant === null || grant.type === 'boolean') return { op, at, org, grant, wanted: undefined }
   const window = held.timeline.windowAt(at)
-  return { op, at, org, held, grant, wanted: wantedCounter(org.key, held.key, window, grant.aggregate) }
+  return { op, at, org, grant, wanted: wantedCounter(org.key, held.key, window, grant.aggregate) }
 }
 
 /** Each counter once, in key order: the order in which rows are written, the same in every process. */

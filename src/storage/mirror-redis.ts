@@ -1,9 +1,10 @@
 import { CircuitBreakerPolicy, ConsecutiveBreaker, circuitBreaker, handleAll } from 'cockatiel'
 import { Cluster, Redis, type RedisOptions } from 'ioredis'
 import { readFileSync } from 'node:fs'
+import { CLOCK_SKEW_MAX_MS } from '../domain/time.ts'
 import { coalesce, split } from './coalesce.ts'
 import {
-  CLOCK_SKEW_MAX_MS, type CounterKey, decodeTally, decodeVersion, encodeTally, encodeVersion, ENTRY_KEPT_MS, type Mirror,
+  type CounterKey, decodeTally, decodeVersion, encodeTally, encodeVersion, ENTRY_KEPT_MS, type Mirror,
   type MirrorReading, type Publication
 } from './mirror.ts'
 

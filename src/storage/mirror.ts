@@ -1,6 +1,7 @@
 import { amountFromNumeric, amountText } from '../domain/amount.ts'
 import type { Counter } from '../domain/counter.ts'
 import type { Instant } from '../domain/entitlement.ts'
+import { CLOCK_SKEW_MAX_MS } from '../domain/time.ts'
 
 /** One counter: the window of `feature` that starts at `start`. */
 export interface CounterKey {
@@ -61,9 +62,7 @@ export interface Mirror {
 /** Entries are kept this long: with the ledger down, `can` may answer from them, marked as degraded. */
 export const ENTRY_KEPT_MS = 15 * 60_000
 
-/** Clocks of replicas differ a little; an entry from further ahead than this is not believed. */
-export const CLOCK_SKEW_MAX_MS = 500
-
+/** An entry from further ahead than clocks of replicas differ is not believed. */
 export function isYoung (confirmedAt: Instant, now: Instant, ageMaxMs: number): boolean {
   return now - confirmedAt <= ageMaxMs && confirmedAt - now <= CLOCK_SKEW_MAX_MS
 }
