@@ -1,6 +1,7 @@
 import { isEnvironmentName } from './ids.ts'
 
 export type Scope = 'admin' | 'write' | 'read'
+export type KeyKind = 'private' | 'public'
 
 /** Who is asking: the environment comes from the key alone, so no request can name another one's data. */
 export interface Principal {

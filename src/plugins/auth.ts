@@ -1,11 +1,15 @@
 import { hash, timingSafeEqual } from 'node:crypto'
 import fp from 'fastify-plugin'
-import { environmentOfKey, keyFromHeader, type Principal } from '../domain/key.ts'
+import { environmentOfKey, keyFromHeader, type Principal, type Scope } from '../domain/key.ts'
 import { TollgateError } from '../errors.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
     principal: Principal
+  }
+  interface FastifyContextConfig {
+    /** What the caller's key must allow. Every guarded route says it. */
+    scope?: Scope
   }
 }
 
@@ -20,6 +24,9 @@ const OPEN: Principal = { environment: 'test', scopes: ['admin', 'write', 'read'
 export default fp<AuthOptions>(async (app, { adminKey }) => {
   const admin = adminKey === undefined ? undefined : adminOf(adminKey)
   app.decorateRequest('principal')
+  app.addHook('onRoute', ({ method, url, config }) => {
+    if (config?.scope === undefined) throw new Error(`${String(method)} ${url} does not say what a key must allow`)
+  })
   app.addHook('onRequest', (request, _reply, done) => {
     if (admin === undefined) {
       request.principal = OPEN

@@ -32,6 +32,7 @@ const Verdicts = Type.Object({ org: Type.String(), features: Type.Array(Verdict)
 
 export const canRoutes: FastifyPluginAsyncTypebox = async app => {
   app.get('/can', {
+    config: { scope: 'read' },
     schema: {
       tags: ['main'],
       summary: 'May they use it?',

@@ -25,6 +25,7 @@ const Answer = Type.Object({
 
 export const environmentRoutes: FastifyPluginAsyncTypebox = async app => {
   app.get('/environments/:name', {
+    config: { scope: 'read' },
     schema: { tags: ['environments'], summary: 'Settings of an environment', params: Params, response: { 200: Answer, ...problems } }
   }, async ({ params: { name }, principal }) => {
     own(name, principal.environment)
@@ -32,6 +33,7 @@ export const environmentRoutes: FastifyPluginAsyncTypebox = async app => {
   })
 
   app.put('/environments/:name', {
+    config: { scope: 'admin' },
     schema: {
       tags: ['environments'],
       summary: 'Replace the settings of an environment',

@@ -82,6 +82,7 @@ const Whoami = Type.Object({
 
 export const orgRoutes: FastifyPluginAsyncTypebox = async app => {
   app.post('/subscribe', {
+    config: { scope: 'write' },
     schema: {
       tags: ['orgs'],
       summary: 'Subscribe an org to plans, now or later',
@@ -102,6 +103,7 @@ export const orgRoutes: FastifyPluginAsyncTypebox = async app => {
   })
 
   app.get('/limits', {
+    config: { scope: 'read' },
     schema: {
       tags: ['orgs'],
       summary: 'What an org holds, as Tier shows it',
@@ -120,6 +122,7 @@ export const orgRoutes: FastifyPluginAsyncTypebox = async app => {
   })
 
   app.get('/phase', {
+    config: { scope: 'read' },
     schema: { tags: ['orgs'], summary: 'The current phase', querystring: OrgQuery, response: { 200: Phase, ...problems } }
   }, async ({ query: { org }, principal: { environment } }) => {
     const { current, ...view } = await phase(app.stores, environment, org)
@@ -127,6 +130,7 @@ export const orgRoutes: FastifyPluginAsyncTypebox = async app => {
   })
 
   app.get('/phases', {
+    config: { scope: 'read' },
     schema: {
       tags: ['orgs'],
       summary: 'The current phase and those that are scheduled',
@@ -142,6 +146,7 @@ export const orgRoutes: FastifyPluginAsyncTypebox = async app => {
   })
 
   app.get('/whois', {
+    config: { scope: 'read' },
     schema: { tags: ['orgs'], summary: 'Who an org is', querystring: WhoisQuery, response: { 200: Whois, ...problems } }
   }, async ({ query, principal: { environment } }) => {
     const { org, id, createdAt, info } = await whois(app.stores, environment, query.org)
@@ -149,6 +154,7 @@ export const orgRoutes: FastifyPluginAsyncTypebox = async app => {
   })
 
   app.get('/whoami', {
+    config: { scope: 'read' },
     schema: { tags: ['orgs'], summary: 'Which environment the key opens', response: { 200: Whoami, ...problems } }
   }, async ({ headers, principal: { environment } }) => ({
     id: environment, email: '', key_source: headers.authorization === undefined ? 'none' : 'authorization', isolated: true, url: ''

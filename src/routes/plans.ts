@@ -32,6 +32,7 @@ const Pulled = Type.Unsafe<unknown>({ type: 'object', properties: { plans: { typ
 
 export const planRoutes: FastifyPluginAsyncTypebox = async app => {
   app.post('/push', {
+    config: { scope: 'admin' },
     bodyLimit: BODY_BYTES_MAX,
     schema: {
       tags: ['plans'],
@@ -43,6 +44,7 @@ export const planRoutes: FastifyPluginAsyncTypebox = async app => {
   }, async ({ body, principal: { environment } }) => ({ results: await push(app.stores, environment, body) }))
 
   app.get('/pull', {
+    config: { scope: 'read' },
     schema: { tags: ['plans'], summary: 'All published plans, as a document to push', response: { 200: Pulled, ...problems } }
   }, async ({ principal: { environment } }) => await pull(app.stores, environment))
 }

@@ -46,6 +46,7 @@ const Headers = Type.Object({
 
 export const reportRoutes: FastifyPluginAsyncTypebox = async app => {
   app.post('/report', {
+    config: { scope: 'write' },
     schema: {
       tags: ['main'],
       summary: 'Record usage',

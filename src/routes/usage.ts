@@ -45,6 +45,7 @@ const Answer = Type.Union([
 
 export const usageRoutes: FastifyPluginAsyncTypebox = async app => {
   app.get('/usage', {
+    config: { scope: 'read' },
     schema: {
       tags: ['main'],
       summary: 'What was used',

@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm'
 import { bigint, boolean, customType, index, integer, jsonb, pgTable, primaryKey, text, unique, uuid } from 'drizzle-orm/pg-core'
 import { type Amount, amountFromNumeric, amountText } from '../domain/amount.ts'
 import type { Aggregate, Combine, FeatureType, Instant, Reset } from '../domain/entitlement.ts'
+import type { KeyKind, Scope } from '../domain/key.ts'
 import type { Interval, Price } from '../domain/plan.ts'
 import type { SubscriptionStatus } from '../domain/schedule.ts'
 
@@ -39,6 +40,28 @@ export const environments = pgTable('environments', {
   nextSubscription: bigint('next_subscription', { mode: 'number' }).notNull().default(1),
   createdAt: instant('created_at').notNull().default(now)
 })
+
+/** A key is shown once, when it is made: only its digest is kept. */
+export const keys = pgTable('keys', {
+  id: uuid('id').primaryKey(),
+  environment: text('environment').notNull().references(() => environments.name),
+  name: text('name').notNull(),
+  kind: text('kind').$type<KeyKind>().notNull(),
+  /** Empty for public keys. */
+  scopes: text('scopes').$type<Scope>().array().notNull(),
+  /** The first characters of the key, by which its owner knows it again. */
+  prefix: text('prefix').notNull(),
+  /** SHA-256 of the key, in hexadecimal. A key is 128 random bits or more, so it needs no salt and no slow hash. */
+  digest: text('digest').notNull().unique(),
+  createdAt: instant('created_at').notNull().default(now),
+  /** Written at most once a minute. */
+  lastUsedAt: instant('last_used_at'),
+  /** From here on it is refused: the end of a rotation's overlap, or of a key made for a time. */
+  expiresAt: instant('expires_at'),
+  revokedAt: instant('revoked_at'),
+  /** The key that takes its place. */
+  rotatedTo: uuid('rotated_to')
+}, table => [index('keys_environment').on(table.environment, table.id)])
 
 export const features = pgTable('features', {
   id: integer('id').primaryKey().generatedAlwaysAsIdentity(),
@@ -82,8 +105,15 @@ export const orgs = pgTable('orgs', {
   version: bigint('version', { mode: 'number' }).notNull().default(1),
   timeZone: text('time_zone').notNull().default('UTC'),
   info: jsonb('info').$type<Readonly<Record<string, unknown>>>().notNull().default({}),
-  createdAt: instant('created_at').notNull().default(now)
-}, table => [unique().on(table.environment, table.name)])
+  createdAt: instant('created_at').notNull().default(now),
+  /** Set: its name is free again, and what it used is being deleted, page by page. */
+  deletedAt: instant('deleted_at')
+}, table => [
+  unique().on(table.environment, table.name),
+  index('orgs_environment_id').on(table.environment, table.id),
+  // For a prefix, which an index in the database's own collation does not find.
+  index('orgs_environment_name_prefix').on(table.environment, table.name.op('text_pattern_ops'))
+])
 
 export const subscriptions = pgTable('subscriptions', {
   org: integer('org').notNull().references(() => orgs.id),
@@ -98,7 +128,24 @@ export const subscriptions = pgTable('subscriptions', {
   anchorAt: instant('anchor_at').notNull(),
   timeZone: text('time_zone').notNull(),
   phaseAt: instant('phase_at').notNull()
-}, table => [primaryKey({ columns: [table.org, table.id] })])
+}, table => [
+  primaryKey({ columns: [table.org, table.id] }),
+  index('subscriptions_id').on(table.id),
+  index('subscriptions_plan').on(table.plan, table.org)
+])
+
+/** What one org is granted of a feature in place of its entitlement's limit, from one instant to another. */
+export const overrides = pgTable('overrides', {
+  org: integer('org').notNull().references(() => orgs.id),
+  feature: integer('feature').notNull().references(() => features.id),
+  startsAt: instant('starts_at').notNull(),
+  endsAt: instant('ends_at'),
+  /** null: unlimited */
+  limit: amount('limit'),
+  /** null: as the entitlement has it */
+  overage: boolean('overage'),
+  reason: text('reason').notNull()
+}, table => [primaryKey({ columns: [table.org, table.feature, table.startsAt] })])
 
 /**
  * The ledger: append-only. No foreign keys here or on counters: these two are written in bulk, under the org's lock.
@@ -126,7 +173,9 @@ export const events = pgTable('events', {
   properties: jsonb('properties')
 }, table => [
   primaryKey({ columns: [table.org, table.id] }),
-  index('events_org_feature_at').on(table.org, table.feature, table.at)
+  index('events_org_feature_at').on(table.org, table.feature, table.at),
+  // For reading the events of all orgs in their order of arrival.
+  index('events_seq').on(table.seq)
 ])
 
 export type EventMode = 'add' | 'set' | 'void' | 'amend'
