@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm'
-import { bigint, boolean, customType, index, integer, jsonb, pgTable, primaryKey, text, unique, uuid } from 'drizzle-orm/pg-core'
+import { type AnyPgColumn, bigint, boolean, customType, index, integer, jsonb, pgTable, primaryKey, text, unique, uuid } from 'drizzle-orm/pg-core'
 import { type Amount, amountFromNumeric, amountText } from '../domain/amount.ts'
 import type { Aggregate, Combine, FeatureType, Instant, Reset } from '../domain/entitlement.ts'
 import type { KeyKind, Scope } from '../domain/key.ts'
@@ -27,7 +27,9 @@ const now = sql`now()`
 
 /** One row. The id names this ledger in every mirror key, so that another database never meets our old keys. */
 export const ledger = pgTable('ledger', {
-  id: uuid('id').primaryKey().defaultRandom()
+  id: uuid('id').primaryKey().defaultRandom(),
+  /** Signs links that leave the service and come back; the replicas of a ledger share it. 244 random bits in hexadecimal. */
+  secret: text('secret').notNull().default(sql`replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', '')`)
 })
 
 export const environments = pgTable('environments', {
@@ -36,6 +38,10 @@ export const environments = pgTable('environments', {
   defaultPlan: text('default_plan'),
   /** A frozen clock: every operation in this environment happens at this instant. */
   fixedNow: instant('fixed_now'),
+  /** Set: a test clock, which borrows this environment's plans. */
+  parent: text('parent').references((): AnyPgColumn => environments.name),
+  /** For test clocks: unused ones are deleted. Written at most once an hour. */
+  lastUsedAt: instant('last_used_at').notNull().default(now),
   /** Subscription ids are counted per environment. */
   nextSubscription: bigint('next_subscription', { mode: 'number' }).notNull().default(1),
   createdAt: instant('created_at').notNull().default(now)
