@@ -1,15 +1,16 @@
+import { LRUCache } from 'lru-cache'
 import { performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { TollgateError } from '../errors.ts'
-import type { Instant } from '../domain/entitlement.ts'
 import { type Database, isStatementError, type Lane, ROLLBACK, sqlState } from './database.ts'
 import { type Committed, commitBatch, ConnectionLost, type Op, type Outcome, type Recorded } from './ledger-batch.ts'
-import type { Mirror } from './mirror.ts'
+import type { Mirror, Publication } from './mirror.ts'
 import type { Orgs } from './orgs.ts'
 
 const LANES = 2
 const BATCH_OPS_MAX = 500
 const WAITING_OPS_MAX = 20_000
+const TOLD_ORGS_MAX = 50_000
 /** How long a batch whose outcome is unknown is sent again, with the same ids. */
 const OUTCOME_PATIENCE_MS = 10_000
 /** How long a batch that has surely not been counted waits for the ledger to come back. */
@@ -48,6 +49,8 @@ export interface LedgerStores {
   readonly database: Database
   readonly orgs: Orgs
   readonly mirror: Mirror | undefined
+  /** How old a mirror entry may be to be believed. */
+  readonly mirrorAgeMaxMs: number
   readonly events: LedgerEvents
 }
 
@@ -83,7 +86,7 @@ interface LaneWorker {
 function laneWorker (stores: LedgerStores, taken: (ops: number) => void): LaneWorker {
   let queue: Pending[] = []
   let working: Promise<void> | undefined
-  const state: LaneState = { stores, connection: undefined, answers: new Set() }
+  const state: LaneState = { stores, connection: undefined, told: new LRUCache({ max: TOLD_ORGS_MAX }), answers: new Set() }
 
   async function work (): Promise<void> {
     while (queue.length > 0) {
@@ -112,6 +115,8 @@ function laneWorker (stores: LedgerStores, taken: (ops: number) => void): LaneWo
 interface LaneState {
   readonly stores: LedgerStores
   connection: Lane | undefined
+  /** The org versions that the mirror has taken from this lane, each with its confirmation. */
+  readonly told: LRUCache<number, Pick<Publication, 'version' | 'confirmedAt'>>
   /** What is committed and on its way to its callers. */
   readonly answers: Set<Promise<void>>
 }
@@ -133,7 +138,7 @@ async function settle (state: LaneState, batch: readonly Pending[], attempts: At
     try {
       const committed = await commitBatch(state.connection, batch.map(({ op }) => op), stores.orgs, attempts.unknown)
       stores.events.batch(batch.length, performance.now() - started)
-      const answered = answer(stores, batch, committed, attempts.fresh).finally(() => answers.delete(answered))
+      const answered = answer(state, batch, committed, attempts.fresh).finally(() => answers.delete(answered))
       answers.add(answered)
       return
     } catch (error) {
@@ -187,14 +192,31 @@ function giveUp (stores: LedgerStores, { op, reject }: Pending, unknown: boolean
  * @param fresh ops that an earlier attempt, whose answer was lost, wrote for the first time
  */
 async function answer (
-  { mirror, events }: LedgerStores, batch: readonly Pending[], { outcomes, publications }: Committed, fresh: ReadonlySet<Op>
+  state: LaneState, batch: readonly Pending[], { outcomes, publications }: Committed, fresh: ReadonlySet<Op>
 ): Promise<void> {
-  if (mirror !== undefined && publications.length > 0) {
-    await mirror.publish(publications, Date.now() as Instant).catch(events.publishFailed)
-  }
+  if (publications.length > 0) await publish(state, publications)
   for (const [i, { op, resolve, reject }] of batch.entries()) {
     const outcome = outcomes[i] as Outcome
     if ('recorded' in outcome) resolve(fresh.has(op) ? { ...outcome.recorded, duplicate: false } : outcome.recorded)
     else reject(outcome.refused)
+  }
+}
+
+/**
+ * An org's version seldom changes, and a busy org is published many times before readers ask for a younger confirmation:
+ * what this lane told within half of the age that readers accept is not told again.
+ */
+async function publish ({ stores: { mirror, mirrorAgeMaxMs, events }, told }: LaneState, publications: readonly Publication[]): Promise<void> {
+  if (mirror === undefined) return
+  const untold = publications.map(publication => {
+    const before = told.get(publication.org)
+    const known = before?.version === publication.version && publication.confirmedAt - before.confirmedAt < mirrorAgeMaxMs / 2
+    return known ? { ...publication, version: null } : publication
+  })
+  try {
+    await mirror.publish(untold, Date.now())
+    for (const { org, version, confirmedAt } of untold) if (version !== null) told.set(org, { version, confirmedAt })
+  } catch (error) {
+    events.publishFailed(error)
   }
 }

@@ -22,7 +22,7 @@ export function memoryMirror ({ ageMaxMs }: { ageMaxMs: number }): Mirror {
     publish: async (publications, writtenAt) => {
       let drift = 0
       for (const { org, version, counters, confirmedAt } of publications) {
-        drift += put(versions, org, { value: version, version, confirmedAt, writtenAt }, ageMaxMs)
+        if (version !== null) drift += put(versions, org, { value: version, version, confirmedAt, writtenAt }, ageMaxMs)
         for (const { key, tally } of counters) {
           drift += put(tallies, textOf(key), { value: tally, version: tally.version, confirmedAt, writtenAt }, ageMaxMs)
         }

@@ -71,10 +71,9 @@ export function redisMirror ({ url, ledgerId, ageMaxMs, onError }: RedisMirrorOp
   }
 
   function entriesOf ({ org, version, counters, confirmedAt }: Publication, now: number): Array<[string, string]> {
-    return [
-      [versionKey(org), encodeVersion(version, confirmedAt, now)],
-      ...counters.map(({ key, tally }): [string, string] => [counterKey(key), encodeTally(tally, confirmedAt, now)])
-    ]
+    const entries = counters.map(({ key, tally }): [string, string] => [counterKey(key), encodeTally(tally, confirmedAt, now)])
+    if (version !== null) entries.push([versionKey(org), encodeVersion(version, confirmedAt, now)])
+    return entries
   }
 }
 

@@ -30,8 +30,8 @@ export interface MirrorReading {
 
 export interface Publication {
   readonly org: number
-  /** Of the org. */
-  readonly version: number
+  /** Of the org; null: the mirror was told a moment ago, and it is the same. */
+  readonly version: number | null
   readonly counters: ReadonlyArray<{ readonly key: CounterKey, readonly tally: Tally }>
   /** Taken before the ledger was asked, so that what was delayed on its way arrives old. */
   readonly confirmedAt: Instant

@@ -52,7 +52,7 @@ export async function openStores ({ database, mirrorFor, mirrorAgeMaxMs, events 
   const plans = catalog(database)
   const orgs = orgStore(database, plans)
   const confirm = mirror === undefined ? undefined : confirmations(mirror, events)
-  const writer = ledger({ database, orgs, mirror, events })
+  const writer = ledger({ database, orgs, mirror, mirrorAgeMaxMs, events })
   return {
     catalog: plans,
     environments: environmentStore(database),

@@ -124,7 +124,7 @@ test('a batch whose connection is replaced between its round trips writes nothin
   }
   const retries: string[] = []
   const events = { batch: () => {}, retry: (reason: string) => retries.push(reason), unknownOutcome: () => {}, publishFailed: () => {} }
-  const writer = ledger({ database, orgs, mirror: undefined, events })
+  const writer = ledger({ database, orgs, mirror: undefined, mirrorAgeMaxMs: 1_000, events })
   t.teardown(async () => await writer.close())
   t.match(await writer.append(opOf(stale, 2)), { usedAfter: amountOf(2), duplicate: false })
   t.strictSame(retries, ['40001'])

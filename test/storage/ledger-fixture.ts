@@ -43,19 +43,20 @@ export interface OpenedLedger {
 export interface LedgerOptions {
   readonly database: Database
   readonly mirrorFor?: (ledgerId: string) => Mirror
+  readonly mirrorAgeMaxMs?: number
 }
 
 /**
  * A replica on a database, with the plans above in its environment `test`. It finishes its work when the test ends;
  * the database is closed by whoever opened it.
  */
-export async function openLedger (t: Scope, { database, mirrorFor }: LedgerOptions): Promise<OpenedLedger> {
+export async function openLedger (t: Scope, { database, mirrorFor, mirrorAgeMaxMs = 1_000 }: LedgerOptions): Promise<OpenedLedger> {
   const retries: string[] = []
   const publishFailures: unknown[] = []
   const stores = await openStores({
     database,
     mirrorFor,
-    mirrorAgeMaxMs: 1_000,
+    mirrorAgeMaxMs,
     events: {
       batch: () => {},
       retry: reason => retries.push(reason),

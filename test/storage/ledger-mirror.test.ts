@@ -1,11 +1,12 @@
 import { test } from 'tap'
+import { amountOf } from '../../src/domain/amount.ts'
 import { memoryMirror } from '../../src/storage/mirror-memory.ts'
 import { redisMirror } from '../../src/storage/mirror-redis.ts'
 import { postgresMissing } from '../fixtures/postgres.ts'
 import { tcpProxy } from '../fixtures/proxy.ts'
 import { privateRedis, redisProgramMissing } from '../fixtures/redis.ts'
 import { databaseKinds } from './databases.ts'
-import { counterOf, newOrg, openLedger, opOf, usedOf } from './ledger-fixture.ts'
+import { counterOf, moveTo, newOrg, openLedger, opOf, usedOf } from './ledger-fixture.ts'
 import { until } from './until.ts'
 
 const SKIP = { skip: postgresMissing || redisProgramMissing }
@@ -24,6 +25,55 @@ test('a report is in the mirror, with what it counted, when its caller is answer
     t.ok((entry?.confirmedAt ?? 0) >= started && (entry?.confirmedAt ?? 0) <= Date.now())
   }))
   t.strictSame(await mirror.read(other.key, [counterOf(other).key]), { version: undefined, counters: [undefined] })
+})
+
+test('an org version is told once within half of the age that readers accept, and at once when it changes', { skip: postgresMissing }, async t => {
+  const toldIn = async (mirrorAgeMaxMs: number): Promise<{ org: number, times: Array<number | undefined> }> => {
+    const mirror = memoryMirror({ ageMaxMs: mirrorAgeMaxMs })
+    const versions: Array<number | null> = []
+    const { stores } = await openLedger(t, {
+      database: await openDatabase(t),
+      mirrorAgeMaxMs,
+      mirrorFor: () => ({
+        ...mirror,
+        publish: async (publications, now) => {
+          versions.push(...publications.map(({ version }) => version))
+          return await mirror.publish(publications, now)
+        }
+      })
+    })
+    const org = await newOrg(stores)
+    for (const n of [1, 2, 3]) await stores.ledger.append(opOf(org, n))
+    t.equal((await mirror.read(org.key, [counterOf(org).key])).counters[0]?.value.used, amountOf(6), 'counters are always told')
+    await stores.ledger.append(opOf(await moveTo(stores, org.name, 'daily', Date.now()), 1))
+    return { org: org.version, times: versions.map(version => version ?? undefined) }
+  }
+  const rare = await toldIn(60_000)
+  t.strictSame(rare.times, [rare.org, undefined, undefined, rare.org + 1])
+  const always = await toldIn(0)
+  t.strictSame(always.times, [always.org, always.org, always.org, always.org + 1])
+})
+
+test('a version that the mirror did not take is told again', { skip: postgresMissing }, async t => {
+  const mirror = memoryMirror({ ageMaxMs: 60_000 })
+  let lost = true
+  const { stores, publishFailures } = await openLedger(t, {
+    database: await openDatabase(t),
+    mirrorAgeMaxMs: 60_000,
+    mirrorFor: () => ({
+      ...mirror,
+      publish: async (publications, now) => {
+        if (lost) throw new Error('away')
+        return await mirror.publish(publications, now)
+      }
+    })
+  })
+  const org = await newOrg(stores)
+  await stores.ledger.append(opOf(org, 1))
+  lost = false
+  await stores.ledger.append(opOf(org, 2))
+  t.equal(publishFailures.length, 1)
+  t.equal((await mirror.read(org.key, [])).version?.value, org.version)
 })
 
 test('a report that is refused publishes nothing', { skip: postgresMissing }, async t => {

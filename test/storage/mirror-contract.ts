@@ -62,6 +62,15 @@ async function reading (t: Test, mirror: Mirror): Promise<void> {
     })
   })
 
+  await t.test('an org whose version is not told again keeps the one it has', async t => {
+    const org = nextOrg()
+    await mirror.publish([publicationOf(org, 5, NOW)], NOW)
+    await mirror.publish([{ ...publicationOf(org, 6, NOW + 10), version: null }], NOW + 10)
+    const { version, counters } = await mirror.read(org, [keyOf(org)])
+    t.strictSame([version?.value, version?.confirmedAt], [5, NOW])
+    t.strictSame([counters[0]?.value.version, counters[0]?.confirmedAt], [6, NOW + 10])
+  })
+
   await t.test('what was never published is undefined', async t => {
     const org = nextOrg()
     t.strictSame(await readPlain(mirror, org, [keyOf(org), keyOf(org, 2)]), { version: undefined, counters: [undefined, undefined] })
