@@ -206,7 +206,8 @@ async function answer (
  * An org's version seldom changes, and a busy org is published many times before readers ask for a younger confirmation:
  * what this lane told within half of the age that readers accept is not told again.
  */
-async function publish ({ stores: { mirror, mirrorAgeMaxMs, events }, told }: LaneState, publications: readonly Publication[]): Promise<void> {
+async function publish ({ stores, told }: LaneState, publications: readonly Publication[]): Promise<void> {
+  const { mirror, mirrorAgeMaxMs, events } = stores
   if (mirror === undefined) return
   const untold = publications.map(publication => {
     const before = told.get(publication.org)
