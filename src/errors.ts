@@ -8,6 +8,7 @@ export const errors = {
   invalid_amount: { status: 400, title: 'An amount is not well formed or out of range' },
   invalid_email: { status: 400, title: 'The email address is not valid' },
   invalid_metadata: { status: 400, title: 'The metadata is not valid' },
+  invalid_payment_method: { status: 400, title: 'No such payment method' },
   org_not_found: { status: 400, title: 'org not found' },
   feature_not_found: { status: 400, title: 'feature not found' },
   TERR1020: { status: 400, title: 'feature or plan not found' },

@@ -8,10 +8,12 @@ export interface OrgInfo {
   readonly description?: string
   readonly phone?: string
   readonly metadata?: Readonly<Record<string, string>>
+  /** Asked for with the schedule, and shown with it. */
+  readonly automaticTax?: boolean
 }
 
 /** As a caller sends it: Go's clients send null for what is unset. */
-export type SentInfo = { readonly [Member in keyof OrgInfo]?: OrgInfo[Member] | null }
+export type SentInfo = { readonly [Member in Exclude<keyof OrgInfo, 'automaticTax'>]?: OrgInfo[Member] | null }
 
 const TEXT_MAX = 1_000
 const METADATA_KEYS_MAX = 50
@@ -31,7 +33,8 @@ export function mergeInfo (stored: OrgInfo, sent: SentInfo, pointer = '/info'): 
   }))
   if (sent.email && !EMAIL.test(sent.email)) throw new TollgateError('invalid_email', 'invalid email', { pointer: `${pointer}/email` })
   const metadata = mergeMetadata(stored.metadata ?? {}, sent.metadata ?? {}, `${pointer}/metadata`)
-  return { ...texts, ...(Object.keys(metadata).length > 0 && { metadata }) }
+  const { automaticTax } = stored
+  return { ...texts, ...(Object.keys(metadata).length > 0 && { metadata }), ...(automaticTax !== undefined && { automaticTax }) }
 }
 
 function mergeMetadata (

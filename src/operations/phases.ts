@@ -1,6 +1,7 @@
 import type { Instant } from '../domain/entitlement.ts'
 import { parseOrg, planText } from '../domain/ids.ts'
 import { billingPeriod, type Org, type StoredPlan } from '../domain/org.ts'
+import type { OrgInfo } from '../domain/org-info.ts'
 import { inForce, phasesOf, type ShownPhase } from '../domain/schedule.ts'
 import type { Window } from '../domain/window.ts'
 import { TollgateError } from '../errors.ts'
@@ -20,6 +21,7 @@ export interface PhaseView {
   /** Features whose plan is not complete. */
   readonly fragments: readonly string[]
   readonly trial: boolean
+  readonly automaticTax: boolean
 }
 
 export interface PhasesView {
@@ -36,8 +38,9 @@ export async function phases (stores: Stores, environment: string, text: string)
   const { now } = await present(stores, environment)
   const current = inForce(org.subscriptions, now)
   const shown = phasesOf(org.subscriptions, now)
+  const { automaticTax = false }: OrgInfo = await available(stores.subscriptions.info(org))
   return {
-    phases: shown.map(phase => viewOf(phase, org)),
+    phases: shown.map(phase => ({ ...viewOf(phase, org), automaticTax })),
     inForce: current.length > 0,
     current: billingPeriod(org, now)
   }
@@ -60,7 +63,7 @@ export async function orgNow (stores: Stores, environment: string, name: string)
   return org
 }
 
-function viewOf ({ effectiveAt, endsAt, holdings, trial }: ShownPhase, { plans }: Org): PhaseView {
+function viewOf ({ effectiveAt, endsAt, holdings, trial }: ShownPhase, { plans }: Org): Omit<PhaseView, 'automaticTax'> {
   const held = new Map<string, Set<string>>()
   for (const { plan, feature } of holdings) {
     const text = planText(plan)

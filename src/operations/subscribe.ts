@@ -25,6 +25,8 @@ export interface Subscribe {
   readonly org: string
   readonly phases: readonly SentPhase[]
   readonly info: SentInfo | undefined
+  /** Kept with the schedule, for a payment provider; undefined: as it was. */
+  readonly automaticTax?: boolean | undefined
 }
 
 /**
@@ -32,7 +34,7 @@ export interface Subscribe {
  * is stored first, also where the phases are then refused. Without either nothing happens, not even a new org.
  * @throws TollgateError `TERR1020` for a plan that was not pushed; `invalid_request`, `feature_not_found` for phases
  */
-export async function subscribe (stores: Stores, { environment, org, phases: sent, info }: Subscribe): Promise<void> {
+export async function subscribe (stores: Stores, { environment, org, phases: sent, info, automaticTax }: Subscribe): Promise<void> {
   const name = parseOrg(org)
   const { now } = await present(stores, environment)
   if (info !== undefined) {
@@ -43,7 +45,10 @@ export async function subscribe (stores: Stores, { environment, org, phases: sen
   const plans = new Map<string, StoredPlan>()
   const phases: Phase[] = []
   for (const [i, phase] of sent.entries()) phases.push(await readPhase(stores, environment, phase, i, plans))
-  await change(stores, environment, name, now, async locked => await replaceSchedule(locked, phases, plans, now))
+  await change(stores, environment, name, now, async locked => {
+    await replaceSchedule(locked, phases, plans, now)
+    if (automaticTax !== undefined) await locked.putInfo({ ...locked.info, automaticTax })
+  })
 }
 
 async function readPhase (

@@ -52,6 +52,9 @@ export function asTollgateError (error: FastifyError | TollgateError): TollgateE
   return new TollgateError('internal_error', undefined, { cause: error })
 }
 
+/** In Tier's words. */
+const REQUIRED: Readonly<Record<string, string>> = { org: 'org must be prefixed with "org:"' }
+
 function invalid ({ validation = [], validationContext }: FastifyError): TollgateError {
   const problems = validation.map(({ keyword, instancePath, params, message = 'is not valid' }) => {
     const named = { additionalProperties: params.additionalProperty, required: params.missingProperty }[keyword] as string | undefined
@@ -59,10 +62,13 @@ function invalid ({ validation = [], validationContext }: FastifyError): Tollgat
     const name = named ?? path.slice(path.lastIndexOf('/') + 1)
     const pointer = validationContext === 'querystring' ? `?${path.slice(1)}` : validationContext === 'headers' ? path.slice(1) : path
     if (keyword === 'additionalProperties') return { pointer, detail: `unknown field "${name}"` }
-    if (keyword === 'required') return { pointer, detail: `${name} is required` }
+    if (keyword === 'required') return { pointer, detail: REQUIRED[name] ?? `${name} is required` }
     return { pointer, detail: `${name === '' ? 'the body' : path.slice(1)} ${readable(keyword, params, message)}` }
   })
-  return new TollgateError('invalid_request', problems[0]?.detail, { problems })
+  // Tier's server reads the body before it looks at what is in it, and names the first field that it does not know.
+  const isUnknown = ({ keyword }: { keyword: string }): boolean => keyword === 'additionalProperties'
+  const first = problems[validation.findIndex(isUnknown)] ?? problems[0]
+  return new TollgateError('invalid_request', first?.detail, { problems })
 }
 
 function readable (keyword: string, params: Record<string, unknown>, message: string): string {

@@ -2,7 +2,7 @@ import fp from 'fastify-plugin'
 import { TollgateError } from '../errors.ts'
 
 const DIGITS_MAX = 15
-/** Members that hold amounts. What a caller attaches to an event is the caller's own. */
+/** Members that hold amounts, in any case, as Tier's wire takes them. What a caller attaches to an event is the caller's own. */
 const AMOUNTS: ReadonlySet<string> = new Set(['n'])
 const CALLERS_OWN = 'properties'
 
@@ -20,6 +20,8 @@ export default fp(async app => {
   app.removeContentTypeParser('text/plain')
   const parse = app.getDefaultJsonParser('error', 'error')
   app.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) => {
+    // As Tier's server has it, nothing is an object without members.
+    if (body === '') return done(null, {})
     // Parsed first: where every string ends, the scan is linear.
     void parse(request, body, (error, value) => {
       const member = error === null && SUSPICIOUS.test(body) ? longAmount(body) : undefined
@@ -37,7 +39,7 @@ function longAmount (text: string): string | undefined {
   let ownDepth = Infinity
   for (const [, name, colon, digits, opens, closes] of text.matchAll(TOKEN)) {
     if (colon !== undefined) {
-      member = name ?? ''
+      member = (name ?? '').toLowerCase()
     } else if (opens !== undefined) {
       depth += 1
       if (member === CALLERS_OWN) ownDepth = Math.min(ownDepth, depth)

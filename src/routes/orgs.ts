@@ -1,12 +1,15 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Type } from 'typebox'
+import { type Static, Type } from 'typebox'
 import { amountOf, ceilAmount, floorAmount } from '../domain/amount.ts'
+import type { OrgInfo } from '../domain/org-info.ts'
 import { parseInstant } from '../domain/time.ts'
 import type { Window as DomainWindow } from '../domain/window.ts'
+import { TollgateError } from '../errors.ts'
 import { limits } from '../operations/limits.ts'
 import { phase, phases, type PhaseView } from '../operations/phases.ts'
 import { subscribe } from '../operations/subscribe.ts'
 import { whois } from '../operations/whois.ts'
+import { anyCase } from './member-names.ts'
 import { Figure, OrgId, problems, SentTime, Time, timeText, timeTextOrNull } from './schemas.ts'
 
 /** How Tier's wire writes unlimited: the greatest int64, digit by digit. */
@@ -20,23 +23,38 @@ const OrgQuery = Type.Object({ org: OrgId }, { additionalProperties: false })
 
 const Nullable = <T>(schema: object): ReturnType<typeof Type.Unsafe<T | null>> => Type.Unsafe<T | null>({ anyOf: [schema, { type: 'null' }] })
 const Text = Type.Unsafe<string | null>({ type: ['string', 'null'] })
+const Flag = Type.Unsafe<boolean | null>({ type: ['boolean', 'null'] })
 
 const Info = Type.Object({
   email: Type.Optional(Text),
   name: Type.Optional(Text),
   description: Type.Optional(Text),
   phone: Type.Optional(Text),
-  metadata: Type.Optional(Nullable<Record<string, string>>({ type: 'object', additionalProperties: { type: 'string' } }))
+  metadata: Type.Optional(Nullable<Record<string, string>>({ type: 'object', additionalProperties: { type: 'string' } })),
+  created: Type.Optional(Type.Unsafe<string | null>({ ...Text, description: 'Taken and ignored: Go clients send back what they read' })),
+  payment_method: Type.Optional(Text),
+  invoice_settings: Type.Optional(Nullable<{ default_payment_method?: string | null }>(
+    Type.Object({ default_payment_method: Type.Optional(Text) }, { additionalProperties: false })))
+}, { additionalProperties: false })
+
+const Tax = Type.Object({
+  automatic: Type.Optional(Flag),
+  collect_id: Type.Optional(Flag)
+}, { additionalProperties: false })
+
+const SentPhase = Type.Object({
+  effective: Type.Optional(SentTime),
+  features: Type.Optional(Nullable<string[]>(Type.Array(Type.String({ maxLength: 800 }), { maxItems: FEATURES_MAX }))),
+  trial: Type.Optional(Flag),
+  coupon: Type.Optional(Text)
 }, { additionalProperties: false })
 
 const Subscribe = Type.Object({
   org: OrgId,
-  phases: Type.Optional(Type.Array(Type.Object({
-    effective: Type.Optional(SentTime),
-    features: Type.Optional(Type.Array(Type.String({ maxLength: 800 }), { maxItems: FEATURES_MAX })),
-    trial: Type.Optional(Type.Boolean())
-  }, { additionalProperties: false }), { maxItems: PHASES_MAX })),
-  info: Type.Optional(Info)
+  phases: Type.Optional(Nullable<Array<Static<typeof SentPhase>>>(Type.Array(SentPhase, { maxItems: PHASES_MAX }))),
+  info: Type.Optional(Nullable<Static<typeof Info>>(Info)),
+  payment_method_id: Type.Optional(Text),
+  tax: Type.Optional(Nullable<Static<typeof Tax>>(Tax))
 }, { additionalProperties: false, examples: [{ org: 'org:acme', phases: [{ features: ['plan:free@0'] }] }] })
 
 const Limits = Type.Object({
@@ -53,6 +71,7 @@ const Phase = Type.Object({
   plans: Type.Optional(Type.Array(Type.String())),
   fragments: Type.Optional(Type.Array(Type.String())),
   trial: Type.Optional(Type.Boolean()),
+  tax: Type.Optional(Type.Object({ automatic: Type.Boolean() })),
   current: Type.Optional(Period)
 })
 
@@ -69,7 +88,9 @@ const Whois = Type.Object({
   description: Type.Optional(Type.String()),
   phone: Type.Optional(Type.String()),
   created: Type.Optional(Time),
-  metadata: Type.Optional(Type.Record(Type.String(), Type.String()))
+  metadata: Type.Optional(Type.Record(Type.String(), Type.String())),
+  payment_method: Type.Optional(Type.String()),
+  invoice_settings: Type.Optional(Type.Object({ default_payment_method: Type.String() }))
 })
 
 const Whoami = Type.Object({
@@ -89,15 +110,14 @@ export const orgRoutes: FastifyPluginAsyncTypebox = async app => {
       description: 'Replaces what is scheduled. A first phase without `effective` starts now; an empty phase cancels.',
       body: Subscribe,
       response: { 200: Type.Object({}), ...problems }
-    }
-  }, async ({ body: { org, phases = [], info }, principal: { environment } }) => {
+    },
+    preValidation: anyCase(Subscribe)
+  }, async ({ body: { org, phases, info, tax, payment_method_id: method }, principal: { environment } }) => {
+    refuseUnknownMethod(method, '/payment_method_id')
+    refuseUnknownMethod(info?.payment_method, '/info/payment_method')
+    refuseUnknownMethod(info?.invoice_settings?.default_payment_method, '/info/invoice_settings/default_payment_method')
     await subscribe(app.stores, {
-      environment,
-      org,
-      info,
-      phases: phases.map(({ effective, features = [], trial = false }, i) => ({
-        effectiveAt: parseInstant(effective, `/phases/${i}/effective`), features, trial
-      }))
+      environment, org, info: info ?? undefined, phases: (phases ?? []).map(phaseFrom), automaticTax: tax?.automatic ?? undefined
     })
     return {}
   })
@@ -150,27 +170,48 @@ export const orgRoutes: FastifyPluginAsyncTypebox = async app => {
     schema: { tags: ['orgs'], summary: 'Who an org is', querystring: WhoisQuery, response: { 200: Whois, ...problems } }
   }, async ({ query, principal: { environment } }) => {
     const { org, id, createdAt, info } = await whois(app.stores, environment, query.org)
-    return { org, stripe_id: id, ...(query.include !== undefined && { ...info, created: timeText(createdAt) }) }
+    return { org, stripe_id: id, ...(query.include !== undefined && { ...shownInfo(info), created: timeText(createdAt) }) }
   })
 
   app.get('/whoami', {
     config: { scope: 'read' },
     schema: { tags: ['orgs'], summary: 'Which environment the key opens', response: { 200: Whoami, ...problems } }
   }, async ({ headers, principal: { environment } }) => ({
-    id: environment, email: '', key_source: headers.authorization === undefined ? 'none' : 'authorization', isolated: true, url: ''
+    id: environment,
+    email: '',
+    key_source: headers.authorization === undefined ? 'none' : 'authorization',
+    isolated: true,
+    url: ''
   }))
 }
 
+function phaseFrom ({ effective, features, trial, coupon }: Static<typeof SentPhase>, index: number) {
+  const pointer = `/phases/${index}`
+  if (coupon) throw new TollgateError('invalid_request', 'a coupon needs a payment provider; there is none', { pointer: `${pointer}/coupon` })
+  return { effectiveAt: parseInstant(effective, `${pointer}/effective`), features: features ?? [], trial: trial ?? false }
+}
+
+/** There is no payment provider, hence no payment method that anyone could name. */
+function refuseUnknownMethod (method: string | null | undefined, pointer: string): void {
+  if (method) throw new TollgateError('invalid_payment_method', `No such PaymentMethod: '${method}'`, { pointer })
+}
+
 /** Tier leaves out what is empty. */
-function shown ({ effectiveAt, endsAt, features, plans, fragments, trial }: PhaseView) {
+function shown ({ effectiveAt, endsAt, features, plans, fragments, trial, automaticTax }: PhaseView) {
   return {
     effective: timeText(effectiveAt),
     ...(endsAt !== null && { end: timeText(endsAt) }),
     ...(features.length > 0 && { features: [...features] }),
     ...(plans.length > 0 && { plans: [...plans] }),
     ...(fragments.length > 0 && { fragments: [...fragments] }),
-    ...(trial && { trial })
+    ...(trial && { trial }),
+    ...(automaticTax && { tax: { automatic: true } })
   }
+}
+
+/** The SDK's types promise that each of these is there. */
+function shownInfo ({ email = '', name = '', description = '', phone = '', metadata = {} }: OrgInfo) {
+  return { email, name, description, phone, metadata, payment_method: '', invoice_settings: { default_payment_method: '' } }
 }
 
 function period ({ start, end }: DomainWindow) {

@@ -1,4 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import stripJsonComments from 'strip-json-comments'
 import { Type } from 'typebox'
 import { pull, push, type PushResult } from '../operations/plans.ts'
 import { problems } from './schemas.ts'
@@ -31,6 +32,13 @@ const Pushed = Type.Object({
 const Pulled = Type.Unsafe<unknown>({ type: 'object', properties: { plans: { type: 'object' } } })
 
 export const planRoutes: FastifyPluginAsyncTypebox = async app => {
+  // Plan documents are written by people: they may have comments and trailing commas, as Tier takes them.
+  const parse = app.getDefaultJsonParser('error', 'error')
+  app.removeContentTypeParser('application/json')
+  app.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) => {
+    void parse(request, stripJsonComments(body, { trailingCommas: true }), done)
+  })
+
   app.post('/push', {
     config: { scope: 'admin' },
     bodyLimit: BODY_BYTES_MAX,

@@ -5,6 +5,7 @@ import { checkProperties } from '../domain/properties.ts'
 import { parseInstant } from '../domain/time.ts'
 import { TollgateError } from '../errors.ts'
 import { type Reported, report } from '../operations/report.ts'
+import { anyCase } from './member-names.ts'
 import { FeatureId, Figure, FigureOrUnlimited, OrgId, problems, SentAmount, SentTime, timeText, timeTextOrNull, Window } from './schemas.ts'
 
 const Body = Type.Object({
@@ -12,7 +13,7 @@ const Body = Type.Object({
   feature: FeatureId,
   n: Type.Optional(SentAmount),
   at: Type.Optional(SentTime),
-  clobber: Type.Optional(Type.Boolean({ description: 'Set the total of the window to `n` instead of adding' })),
+  clobber: Type.Optional(Type.Unsafe<boolean | null>({ type: ['boolean', 'null'], description: 'Set the total of the window to `n` instead of adding' })),
   id: Type.Optional(Type.String({ maxLength: 300, description: 'Makes a retry free: the same id counts once' })),
   properties: Type.Optional(Type.Unsafe<Record<string, unknown>>({ type: 'object', description: 'Kept with the event' }))
 }, { additionalProperties: false, examples: [{ org: 'org:acme', feature: 'feature:api-calls', n: 3 }] })
@@ -54,16 +55,17 @@ export const reportRoutes: FastifyPluginAsyncTypebox = async app => {
       body: Body,
       headers: Headers,
       response: { 200: Answer, ...problems }
-    }
+    },
+    preValidation: anyCase(Body)
   }, async ({ body, headers, principal }) => {
-    const { org, feature, n, at, clobber = false, properties } = body
+    const { org, feature, n, at, clobber, properties } = body
     return wire(await report(app.stores, {
       environment: principal.environment,
       org,
       feature,
       n: n === undefined ? WHOLE : parseAmount(n ?? 0, '/n'),
       at: parseInstant(at, '/at'),
-      clobber,
+      clobber: clobber ?? false,
       id: eventId(body.id, headers['idempotency-key']),
       idPointer: body.id === undefined ? 'idempotency-key' : '/id',
       properties: properties === undefined ? undefined : checkProperties(properties)
