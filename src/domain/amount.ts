@@ -1,4 +1,5 @@
 import { TollgateError } from '../errors.ts'
+import { decimalText } from './decimal.ts'
 
 /** An exact decimal: units of 10^-9, as a bigint. `1` is `1_000_000_000n`. In Postgres it is `numeric(38,9)`. */
 export type Amount = bigint
@@ -73,11 +74,7 @@ function invalid (pointer: string, detail: string): TollgateError {
 
 /** Plain digits, never exponential, no trailing zeros: the text of a JSON number, and what Postgres takes. */
 export function amountText (amount: Amount): string {
-  if (amount % SCALE === 0n) return (amount / SCALE).toString()
-  const negative = amount < 0n
-  const text = (negative ? -amount : amount).toString().padStart(DECIMALS_MAX + 1, '0')
-  const fraction = text.slice(-DECIMALS_MAX).replace(/0+$/, '')
-  return `${negative ? '-' : ''}${text.slice(0, -DECIMALS_MAX)}.${fraction}`
+  return amount % SCALE === 0n ? (amount / SCALE).toString() : decimalText(amount, DECIMALS_MAX)
 }
 
 /** Reads a `numeric` as Postgres prints it. */

@@ -1,4 +1,5 @@
 import { amountOf } from './amount.ts'
+import { decimalOf } from './decimal.ts'
 import {
   child, choose, type Cursor, isGiven, readCount, readDocument, readFlag, readList, readMap, readMoney, readString, readTitle,
   recognise, report
@@ -23,13 +24,13 @@ export interface Tier {
 export interface Price {
   /** `graduated` also where there is nothing to choose: no tiers, or one without a base. */
   readonly mode: PriceMode
-  /** Per interval, in advance; 0 with tiers. */
+  /** Per interval, in advance; at most 12 decimals; 0 with tiers. */
   readonly base: number
   readonly tiers: readonly Tier[]
   readonly divide?: Divide
 }
 
-/** Units are billed in packs of `by`, a whole number from 1; a pack that is not full is free unless `rounding` is up. */
+/** The units of a tier are billed in packs of `by`, a whole number from 1; a pack that is not full is free unless `rounding` is up. */
 export interface Divide {
   readonly by: number
   readonly rounding?: 'up' | 'down'
@@ -65,7 +66,7 @@ export const featuresMax = 500
 export const tiersMax = 100
 const titleMax = 240
 const uptoMax = 1e15 - 1
-const priceDecimalsMax = 12
+export const priceDecimalsMax = 12
 const CURRENCY = /^[a-z]{3}$/
 
 /** How long an interval is, as windows have it. */
@@ -153,11 +154,20 @@ function combineDefault (plan: Pick<Plan, 'addon'>): Combine {
 }
 
 function readPrice (at: Cursor, tiers: readonly Tier[]): Price {
-  const base = readMoney(at, 'base')
+  const base = readBase(at)
   if (base > 0 && tiers.length > 0) report(at, 'base', 'base must be zero with tiers')
   const mode = recognise(at, 'mode', modes, 'graduated')
   const divide = readDivide(child(at, 'divide', ['by', 'rounding']))
   return { mode: hasOneRate(tiers) ? 'graduated' : mode, base, tiers, ...(divide !== null && { divide }) }
+}
+
+/** Stripe, which Tier leaves this to, takes no more decimals here than in tiers. */
+function readBase (at: Cursor): number {
+  const base = readMoney(at, 'base')
+  if (decimalOf(base).decimals > priceDecimalsMax) {
+    at.refusals.push(`invalid base: ${base}; base must not exceed ${priceDecimalsMax} decimal places`)
+  }
+  return base
 }
 
 /** Then the mode changes nothing, and Tier does not keep it. */
@@ -186,7 +196,7 @@ function readTiers (at: Cursor): Tier[] {
 
 function readTierPrice (at: Cursor): number {
   const price = readMoney(at, 'price')
-  if (decimals(price) > priceDecimalsMax) {
+  if (decimalOf(price).decimals > priceDecimalsMax) {
     at.refusals.push(`invalid price: ${price.toFixed(priceDecimalsMax + 1)}; tier prices must not exceed ${priceDecimalsMax} decimal places`)
   }
   return price
@@ -196,12 +206,6 @@ function readTierBase (at: Cursor): number {
   const base = readMoney(at, 'base')
   if (!Number.isInteger(base)) report(at, 'base', 'base must be a whole number')
   return base
-}
-
-/** Of the shortest text that means this number, which is what was sent. */
-function decimals (value: number): number {
-  const [digits = '', exponent = '0'] = String(value).split('e')
-  return (digits.split('.')[1] ?? '').length - Number(exponent)
 }
 
 export type PlansDocument = ReturnType<typeof planDocument>

@@ -1,4 +1,5 @@
 import { amountText } from '../domain/amount.ts'
+import { ExactNumber } from '../domain/decimal.ts'
 
 /**
  * The one serializer of answers. Amounts are bigints and become plain JSON numbers, written digit by digit: nothing
@@ -10,7 +11,7 @@ export function toJson (value: unknown): string {
     case 'bigint': return amountText(value)
     case 'number': return Number.isFinite(value) ? String(value) : 'null'
     case 'boolean': return value ? 'true' : 'false'
-    case 'object': return value === null ? 'null' : Array.isArray(value) ? arrayJson(value) : objectJson(value)
+    case 'object': return value === null ? 'null' : Array.isArray(value) ? arrayJson(value) : value instanceof ExactNumber ? value.text : objectJson(value)
     default: return 'null'
   }
 }

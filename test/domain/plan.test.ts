@@ -153,7 +153,8 @@ test("what Tier reports for one plan leaves the others of the push alone, in the
     [{ tiers: [{}], aggregate: 'avg' }, {}, 'unknown aggregate: "avg"'],
     [{ tiers: [{}], mode: 'stairs' }, {}, 'unknown mode: "stairs"'],
     [{ tiers: [{ price: 0.1111111111111111 }] }, {}, 'invalid price: 0.1111111111111; tier prices must not exceed 12 decimal places'],
-    [{ tiers: [{ price: 1e-13 }] }, {}, 'invalid price: 0.0000000000001; tier prices must not exceed 12 decimal places']
+    [{ tiers: [{ price: 1e-13 }] }, {}, 'invalid price: 0.0000000000001; tier prices must not exceed 12 decimal places'],
+    [{ base: 0.1111111111111 }, {}, 'invalid base: 0.1111111111111; base must not exceed 12 decimal places']
   ]
   for (const [members, planMembers, reason] of refused) {
     const bad = { ...planMembers, features: { 'feature:z': {}, 'feature:y': members } }
@@ -163,6 +164,7 @@ test("what Tier reports for one plan leaves the others of the push alone, in the
   }
   t.match(parsePlans(onePlan({ tiers: [{ price: 0.111111111111 }] })), [{ ok: true }], '12 decimals are fine')
   t.match(parsePlans(onePlan({ tiers: [{ price: 1e-12 }] })), [{ ok: true }])
+  t.match(parsePlans(onePlan({ base: 0.111111111111 })), [{ ok: true }])
   t.match(parsePlans(onePlan({ tiers: [{ price: 1e21 }] })), [{ ok: true }])
 })
 

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { isDeepStrictEqual } from 'node:util'
 import { test } from 'tap'
 import { type Amount, amountText } from '../../src/domain/amount.ts'
+import { ExactNumber } from '../../src/domain/decimal.ts'
 import { toJson } from '../../src/plugins/json.ts'
 
 /** -0 is 0 in JSON as everyone writes it. */
@@ -42,4 +43,8 @@ test('every amount is a JSON number of plain digits that means exactly it', asyn
     return /^-?(0|[1-9]\d*)(\.\d{0,8}[1-9])?$/.test(text) && exact === amount && text === amountText(amount)
   }), { numRuns: 5_000 })
   t.pass('all of them')
+})
+
+test('a number of more digits than a float keeps is written as it is', async t => {
+  t.equal(toJson({ amount: new ExactNumber('152415787531961603.446913581219672002468') }), '{"amount":152415787531961603.446913581219672002468}')
 })
