@@ -10,6 +10,7 @@ import jsonBody from './plugins/json-body.ts'
 import metricsPlugin, { type Metrics } from './plugins/metrics.ts'
 import openapi from './plugins/openapi.ts'
 import { canRoutes } from './routes/can.ts'
+import { costRoutes } from './routes/cost.ts'
 import { environmentRoutes } from './routes/environments.ts'
 import { orgRoutes } from './routes/orgs.ts'
 import { planRoutes } from './routes/plans.ts'
@@ -90,7 +91,9 @@ export async function buildApp ({ stores, metrics, adminKey, logger, version }: 
   await app.register(async guarded => {
     await guarded.register(auth, { adminKey })
     await guarded.register(async v1 => {
-      for (const routes of [reportRoutes, canRoutes, usageRoutes, planRoutes, orgRoutes, environmentRoutes]) await v1.register(routes)
+      for (const routes of [reportRoutes, canRoutes, usageRoutes, costRoutes, planRoutes, orgRoutes, environmentRoutes]) {
+        await v1.register(routes)
+      }
     }, { prefix: '/v1' })
     // For short scripts; the document shows the long form only.
     await guarded.register(async short => {

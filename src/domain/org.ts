@@ -112,7 +112,10 @@ export function resumedAnchor (org: Org, now: Instant): Instant | null {
 export function billingPeriod (org: Org, now: Instant): Window | null {
   const [oldest] = inForce(org.subscriptions, now)
   const stored = oldest === undefined ? undefined : org.plans.get(planText(oldest.plan))
-  if (oldest === undefined || stored === undefined) return null
-  const at = stored.plan.anchor === 'calendar' ? null : oldest.anchorAt
-  return windowOf({ reset: resetOf[stored.plan.interval], anchor: { at, timeZone: oldest.timeZone } }, now)
+  return oldest === undefined || stored === undefined ? null : periodOf(oldest, stored.plan, now)
+}
+
+/** The interval of a plan that contains `at`, counted from the anchor of the subscription that holds it. */
+export function periodOf ({ anchorAt, timeZone }: Subscription, { anchor, interval }: Plan, at: Instant): Window {
+  return windowOf({ reset: resetOf[interval], anchor: { at: anchor === 'calendar' ? null : anchorAt, timeZone } }, at)
 }

@@ -44,11 +44,11 @@ function instantOf ([, year, month, day, hour, minute, second, fraction = '', si
  * The instant of use: the given one, else now.
  * @throws TollgateError `invalid_request` if it is more than five minutes ahead
  */
-export function instantOfUse (at: Instant | null, now: Instant): Instant {
+export function instantOfUse (at: Instant | null, now: Instant, pointer = '/at'): Instant {
   if (at === null) return now
   if (at > now + AHEAD_MAX_MS) {
     throw new TollgateError('invalid_request',
-      `at must be at most 5 minutes ahead of ${new Date(now).toISOString()}`, { pointer: '/at' })
+      `at must be at most 5 minutes ahead of ${new Date(now).toISOString()}`, { pointer })
   }
   return at
 }
