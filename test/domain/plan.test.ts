@@ -5,6 +5,7 @@ import { amountOf } from '../../src/domain/amount.ts'
 import { planText } from '../../src/domain/ids.ts'
 import { parsePlans, type Plan, planDocument } from '../../src/domain/plan.ts'
 import { TollgateError } from '../../src/errors.ts'
+import { planDocuments } from './plan-documents.ts'
 
 type Json = Record<string, unknown>
 
@@ -168,47 +169,8 @@ test("what Tier reports for one plan leaves the others of the push alone, in the
   t.match(parsePlans(onePlan({ tiers: [{ price: 1e21 }] })), [{ ok: true }])
 })
 
-const name = fc.stringMatching(/^[a-zA-Z0-9:_-]{1,8}$/)
-const optional = <T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | null | undefined> => fc.oneof(value, fc.constantFrom(null, undefined))
-const title = fc.oneof(fc.string({ maxLength: 20 }).filter(text => !/\p{Cc}/u.test(text)), fc.constant('Pro'))
-const money = fc.oneof(fc.nat(1000), fc.nat(10 ** 6).map(n => n / 10 ** 6))
-const boundsOf = fc.uniqueArray(fc.integer({ min: 1, max: 10 ** 15 - 1 }), { maxLength: 4 })
-const tiersOf = fc.tuple(boundsOf, fc.boolean()).chain(([bounds, open]) => {
-  const uptos = [...bounds.sort((a, b) => a - b), ...(open ? [undefined] : [])]
-  return fc.tuple(...uptos.map(upto => fc.record({ upto: fc.constant(upto), price: optional(money), base: optional(fc.nat(500)) })))
-})
-const divide = fc.record({ by: fc.integer({ min: 1, max: 99 }), rounding: optional(fc.constantFrom('up', 'down', '')) })
-const combine = optional(fc.constantFrom('highest', 'sum', ''))
-const noTiers = fc.constantFrom(null, [])
-const boolean = fc.record({ title: optional(title), base: optional(money), tiers: noTiers, combine, divide: optional(divide) })
-const metered = fc.record({
-  type: fc.constant('metered'),
-  title: optional(title),
-  tiers: tiersOf,
-  mode: optional(fc.constantFrom('graduated', 'volume')),
-  aggregate: optional(fc.constantFrom('sum', 'count', 'max', 'last')),
-  reset: optional(fc.constantFrom('hour', 'day', 'week', 'month', 'quarter', 'year', 'never')),
-  overage: optional(fc.boolean()),
-  combine,
-  divide: optional(divide)
-})
-const perpetual = fc.record({ tiers: fc.constant([{}]), aggregate: fc.constant('perpetual'), reset: optional(fc.constantFrom('never', '')) })
-const featureName = name.map(text => `feature:${text}`)
-const featureOf = fc.oneof(boolean, metered, perpetual)
-const planOf = fc.record({
-  title: optional(title),
-  currency: optional(fc.constantFrom('usd', 'eur')),
-  interval: optional(fc.constantFrom('@daily', '@weekly', '@monthly', '@quarterly', '@yearly')),
-  addon: optional(fc.boolean()),
-  anchor: optional(fc.constantFrom('subscription', 'calendar')),
-  features: fc.dictionary(featureName, featureOf, { minKeys: 1, maxKeys: 3, noNullPrototype: true })
-})
-const documentOf = fc.record({
-  plans: fc.dictionary(fc.tuple(name, fc.nat(20)).map(([id, n]) => `plan:${id}@${n}`), planOf, { maxKeys: 3, noNullPrototype: true })
-}).map(document => JSON.parse(JSON.stringify(document)) as Json)
-
 test('whatever can be pushed is pulled in a form that means the same, and stays in that form', async t => {
-  fc.assert(fc.property(documentOf, document => {
+  fc.assert(fc.property(planDocuments, document => {
     const plans = accepted(document)
     const pulled = planDocument(plans)
     const again = accepted(JSON.parse(JSON.stringify(pulled)))
@@ -233,7 +195,7 @@ function spoiled (json: unknown, place: number, value: unknown): unknown {
 
 test('no document whatever makes push fail in another way than with a reason', async t => {
   const value = fc.oneof(fc.anything({ withBigInt: true, withNullPrototype: true, withDate: true }), fc.jsonValue(), fc.double())
-  fc.assert(fc.property(documentOf, fc.nat(40), value, (document, place, value) => {
+  fc.assert(fc.property(planDocuments, fc.nat(40), value, (document, place, value) => {
     const bad = spoiled(document, place, value)
     try {
       return parsePlans(bad).every(parsed => parsed.ok ? planDocument([parsed.plan]) : parsed.reason !== '')
