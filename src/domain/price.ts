@@ -31,9 +31,9 @@ interface Share {
 }
 
 /**
- * What a quantity costs, exactly; parts of a unit cost their part. The first tier is reached before anything is used, as
- * at Stripe, so its base is what a month costs in any case; each further one by the first part of a unit in it. The last
- * tier also prices what lies beyond its bound: limits do not change prices.
+ * What a quantity costs, exactly; parts of a unit cost their part. The first tier is reached before anything is used,
+ * so its base is what a window costs in any case; each further one by the first part of a unit in it. The last tier also
+ * prices what lies beyond its bound: limits do not change prices.
  * @param quantity not negative; without tiers it does not matter
  */
 export function charge ({ mode, base, tiers, divide }: Price, quantity: Amount): Charge {
