@@ -10,9 +10,9 @@ const LOCK: Statement = { text: 'select pg_advisory_xact_lock(1414679628)', para
 
 /**
  * Brings the tables up to date, in one transaction.
- * @returns the ledger's id, made by the first migration
+ * @returns the ledger's id and secret, which migrations made
  */
-export async function migrateLedger (database: Database): Promise<string> {
+export async function migrateLedger (database: Database): Promise<{ readonly id: string, readonly secret: string }> {
   return await database.transaction(async session => {
     await session.run([
       { text: "set local statement_timeout = '10min'", params: [] },
@@ -23,8 +23,8 @@ export async function migrateLedger (database: Database): Promise<string> {
     await migrate(db, async queries => {
       await session.run(queries.map(text => ({ text, params: [] })))
     }, { migrationsFolder: MIGRATIONS })
-    const [row] = await db.select({ id: ledger.id }).from(ledger)
+    const [row] = await db.select().from(ledger)
     if (row === undefined) throw new Error('the ledger has no id: its first migration did not finish')
-    return row.id
+    return row
   }, MIGRATION_TIMEOUT_MS)
 }

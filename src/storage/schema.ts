@@ -140,6 +140,26 @@ export const subscriptions = pgTable('subscriptions', {
   index('subscriptions_plan').on(table.plan, table.org)
 ])
 
+/**
+ * What a customer was sent to a page to confirm. It is kept after it was confirmed, so that a link works once, and for whoever
+ * asks later. No foreign keys: it keeps nothing else from being deleted.
+ */
+export const checkouts = pgTable('checkouts', {
+  id: uuid('id').primaryKey(),
+  environment: text('environment').notNull(),
+  org: integer('org').notNull(),
+  /** `plan:pro@1`, `feature:x@plan:pro@1`; none: the customer is asked for a way to pay, and nothing else. */
+  features: text('features').array().notNull(),
+  trialDays: integer('trial_days').notNull(),
+  successUrl: text('success_url').notNull(),
+  cancelUrl: text('cancel_url'),
+  /** In its environment's time, as is `completedAt`. */
+  expiresAt: instant('expires_at').notNull(),
+  completedAt: instant('completed_at'),
+  /** The clock on the wall: old ones are deleted. */
+  createdAt: instant('created_at').notNull().default(now)
+}, table => [index('checkouts_created_at').on(table.createdAt)])
+
 /** What one org is granted of a feature in place of its entitlement's limit, from one instant to another. */
 export const overrides = pgTable('overrides', {
   org: integer('org').notNull().references(() => orgs.id),

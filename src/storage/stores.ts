@@ -1,4 +1,5 @@
 import { type Catalog, catalog } from './catalog.ts'
+import { type Checkouts, checkoutStore } from './checkouts.ts'
 import { coalesce } from './coalesce.ts'
 import type { Database } from './database.ts'
 import { type Environments, environmentStore } from './environments.ts'
@@ -26,11 +27,14 @@ export interface Stores {
   readonly environments: Environments
   readonly orgs: Orgs
   readonly subscriptions: Subscriptions
+  readonly checkouts: Checkouts
   readonly ledger: Ledger
   readonly reader: LedgerReader
   readonly mirror: Mirror | undefined
   /** How old a mirror entry may be to be believed. */
   readonly mirrorAgeMaxMs: number
+  /** The ledger's: signs links that leave the service and come back. */
+  readonly secret: string
   readonly events: StoreEvents
   /** Tells the mirror, with everything else that waits to be told, what the ledger has just answered. Nobody waits for it. */
   confirm (publication: Publication): void
@@ -47,8 +51,8 @@ export interface StoresOptions {
 
 /** Migrates, then opens. `close` drains the ledger and closes what was given. */
 export async function openStores ({ database, mirrorFor, mirrorAgeMaxMs, events }: StoresOptions): Promise<Stores> {
-  const ledgerId = await migrateLedger(database)
-  const mirror = mirrorFor?.(ledgerId)
+  const { id, secret } = await migrateLedger(database)
+  const mirror = mirrorFor?.(id)
   const plans = catalog(database)
   const orgs = orgStore(database, plans)
   const confirm = mirror === undefined ? undefined : confirmations(mirror, events)
@@ -58,10 +62,12 @@ export async function openStores ({ database, mirrorFor, mirrorAgeMaxMs, events 
     environments: environmentStore(database),
     orgs,
     subscriptions: subscriptionStore(database, orgs),
+    checkouts: checkoutStore(database),
     ledger: writer,
     reader: ledgerReader(database),
     mirror,
     mirrorAgeMaxMs,
+    secret,
     events,
     confirm: publication => { confirm?.(publication).catch(events.publishFailed) },
     close: async () => {

@@ -2,8 +2,10 @@ import { and, desc, eq, inArray, sql } from 'drizzle-orm'
 import { makePgArray } from 'drizzle-orm/pg-core'
 import type { Instant } from '../domain/entitlement.ts'
 import type { Org, StoredPlan } from '../domain/org.ts'
+import type { Checkout } from '../domain/payment.ts'
 import type { ScheduleChange, Subscription } from '../domain/schedule.ts'
 import { instantArray, plainArray } from './arrays.ts'
+import { addCheckout, completeCheckout } from './checkouts.ts'
 import { type Database, orm, prepare, type Session, type Statement } from './database.ts'
 import type { Orgs } from './orgs.ts'
 import { events, orgs, subscriptions } from './schema.ts'
@@ -19,6 +21,9 @@ export interface LockedOrg {
   /** @param plans must know the plan of every row that is added. Raises the org's version. */
   reschedule (change: ScheduleChange, planOf: (row: Omit<Subscription, 'id'>) => StoredPlan): Promise<void>
   putInfo (info: OrgInfo): Promise<void>
+  addCheckout (checkout: Checkout): Promise<void>
+  /** @returns false, and changes nothing, if it was completed before */
+  completeCheckout (id: string, at: Instant): Promise<boolean>
 }
 
 export type OrgInfo = Readonly<Record<string, unknown>>
@@ -85,7 +90,9 @@ function lockedOrg (session: Session, org: Org, created: boolean, info: OrgInfo)
     },
     putInfo: async next => {
       await db.update(orgs).set({ info: next }).where(eq(orgs.id, org.key))
-    }
+    },
+    addCheckout: async checkout => await addCheckout(session, org.key, checkout),
+    completeCheckout: async (id, at) => await completeCheckout(session, id, at)
   }
 }
 

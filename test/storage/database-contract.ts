@@ -208,11 +208,13 @@ async function lanes (t: Test, database: Database): Promise<void> {
 }
 
 async function migration (t: Test, database: Database): Promise<void> {
-  await t.test('two openers at once and a third one later migrate to one ledger with one id', async t => {
-    const ids = await Promise.all([migrateLedger(database), migrateLedger(database)])
-    t.match(ids[0], /^[0-9a-f-]{36}$/)
-    t.strictSame([...ids, await migrateLedger(database)], [ids[0], ids[0], ids[0]])
-    t.strictSame(await ask(database, 'select id from ledger'), [ids[0]])
+  await t.test('two openers at once and a third one later migrate to one ledger with one id and one secret', async t => {
+    const ledgers = await Promise.all([migrateLedger(database), migrateLedger(database)])
+    const [first] = ledgers
+    t.match(first.id, /^[0-9a-f-]{36}$/)
+    t.match(first.secret, /^[0-9a-f]{64}$/)
+    t.strictSame([...ledgers, await migrateLedger(database)], [first, first, first])
+    t.strictSame(await ask(database, 'select id from ledger'), [first.id])
     t.strictSame(await ask(database, 'select name from environments order by name'), ['live', 'test'])
   })
 }

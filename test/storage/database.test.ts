@@ -11,6 +11,7 @@ for (const { name, missing, open } of databaseKinds) {
 test('replicas that start together on an empty Postgres agree on one ledger', { skip: postgresMissing }, async t => {
   const url = await freshDatabase(t)
   const replicas = [openPostgres(t, url), openPostgres(t, url), openPostgres(t, url)]
-  const ids = await Promise.all(replicas.map(async replica => await migrateLedger(replica)))
-  t.equal(new Set(ids).size, 1)
+  const ledgers = await Promise.all(replicas.map(async replica => await migrateLedger(replica)))
+  t.equal(new Set(ledgers.map(({ id }) => id)).size, 1)
+  t.equal(new Set(ledgers.map(({ secret }) => secret)).size, 1)
 })
