@@ -1,7 +1,10 @@
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Payments } from './domain/payment.ts'
 import { TollgateError } from './errors.ts'
+import checkoutPage from './pages/checkout.ts'
+import { MANUAL_PATH, manualPayments } from './payments/manual.ts'
 import auth from './plugins/auth.ts'
 import errors, { clientErrorText, handleError } from './plugins/errors.ts'
 import health from './plugins/health.ts'
@@ -10,6 +13,7 @@ import jsonBody from './plugins/json-body.ts'
 import metricsPlugin, { type Metrics } from './plugins/metrics.ts'
 import openapi from './plugins/openapi.ts'
 import { canRoutes } from './routes/can.ts'
+import { checkoutRoutes } from './routes/checkout.ts'
 import { costRoutes } from './routes/cost.ts'
 import { environmentRoutes } from './routes/environments.ts'
 import { orgRoutes } from './routes/orgs.ts'
@@ -21,6 +25,7 @@ import type { Stores } from './storage/stores.ts'
 declare module 'fastify' {
   interface FastifyInstance {
     stores: Stores
+    payments: Payments
   }
 }
 
@@ -37,12 +42,17 @@ export interface AppOptions {
   readonly stores: Stores
   readonly metrics: Metrics
   readonly adminKey: string | undefined
+  /** Of the settings. */
+  readonly publicUrl: string | undefined
+  readonly manualCheckoutInLive: boolean
   readonly logger: FastifyBaseLogger
   readonly version: string
 }
 
 /** Registers everything, in order. */
-export async function buildApp ({ stores, metrics, adminKey, logger, version }: AppOptions): Promise<FastifyInstance> {
+export async function buildApp (options: AppOptions): Promise<FastifyInstance> {
+  const { stores, metrics, adminKey, publicUrl, manualCheckoutInLive, logger, version } = options
+  const manual = manualPayments({ secret: stores.secret, publicUrl, inLive: manualCheckoutInLive })
   let stopping = false
   const app = Fastify({
     loggerInstance: logger,
@@ -67,6 +77,7 @@ export async function buildApp ({ stores, metrics, adminKey, logger, version }: 
   })
   app.setReplySerializer(toJson)
   app.decorate('stores', stores)
+  app.decorate('payments', manual)
   // What arrives on open connections is answered and their callers are told to leave, before idle ones are closed: else
   // a request that is on its way to a connection which looks idle would find it closed.
   app.addHook('preClose', async () => {
@@ -88,12 +99,12 @@ export async function buildApp ({ stores, metrics, adminKey, logger, version }: 
   await app.register(openapi, { version })
   await app.register(metricsPlugin, { metrics })
   await app.register(health, { stores, stopping: () => stopping })
+  await app.register(checkoutPage, { prefix: MANUAL_PATH, manual })
   await app.register(async guarded => {
     await guarded.register(auth, { adminKey })
     await guarded.register(async v1 => {
-      for (const routes of [reportRoutes, canRoutes, usageRoutes, costRoutes, planRoutes, orgRoutes, environmentRoutes]) {
-        await v1.register(routes)
-      }
+      const all = [reportRoutes, canRoutes, usageRoutes, costRoutes, planRoutes, orgRoutes, checkoutRoutes, environmentRoutes]
+      for (const routes of all) await v1.register(routes)
     }, { prefix: '/v1' })
     // For short scripts; the document shows the long form only.
     await guarded.register(async short => {

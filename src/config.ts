@@ -11,6 +11,9 @@ export interface Config {
   /** undefined: open, on loopback only */
   readonly adminKey: string | undefined
   readonly mirrorMaxAgeMs: number
+  /** Where browsers reach this service, without a slash at its end; undefined: where callers do. */
+  readonly publicUrl: string | undefined
+  readonly manualCheckoutInLive: boolean
   readonly logLevel: string
 }
 
@@ -54,6 +57,20 @@ export function loadConfig (env: Env): Config {
     return value
   }
 
+  function flag (name: string): boolean {
+    const value = text(name) ?? 'false'
+    if (value !== 'true' && value !== 'false') problems.push(`${name} must be true or false, not "${value}"`)
+    return value === 'true'
+  }
+
+  function webAddress (name: string): string | undefined {
+    const value = text(name)
+    if (value === undefined) return undefined
+    const parsed = /^https?:\/\/[^/?#@]+(\/[^?#]*)?$/.test(value) && URL.canParse(value) ? new URL(value) : undefined
+    if (parsed === undefined) problems.push(`${name} must be an http or https URL without name, query and fragment, such as https://tollgate.example.com`)
+    return parsed?.href.replace(/\/+$/, '')
+  }
+
   const host = text('HOST') ?? '127.0.0.1'
   const adminKey = text('TOLLGATE_ADMIN_KEY')
   const logLevel = text('LOG_LEVEL') ?? 'info'
@@ -73,6 +90,8 @@ export function loadConfig (env: Env): Config {
     redisUrl: url('REDIS_URL', ['redis', 'rediss', 'redis+sentinel']),
     adminKey,
     mirrorMaxAgeMs: whole('MIRROR_MAX_AGE_MS', 1_000, MIRROR_MAX_AGE_LIMIT_MS),
+    publicUrl: webAddress('PUBLIC_URL'),
+    manualCheckoutInLive: flag('MANUAL_CHECKOUT_IN_LIVE'),
     logLevel
   }
   if (problems.length > 0) throw new ConfigProblems(problems)

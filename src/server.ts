@@ -47,7 +47,8 @@ async function main (): Promise<void> {
   const environment = config.adminKey === undefined ? undefined : environmentOfKey(config.adminKey)
   if (environment !== undefined) await stores.environments.ensure(environment)
 
-  const app = await buildApp({ stores, metrics, adminKey: config.adminKey, logger, version })
+  const { adminKey, publicUrl, manualCheckoutInLive } = config
+  const app = await buildApp({ stores, metrics, adminKey, publicUrl, manualCheckoutInLive, logger, version })
   app.addHook('onClose', async () => await stores.close())
   const ledger = config.databaseUrl === undefined ? `embedded in ${config.dataDir}` : 'PostgreSQL'
   logger.info(`ledger: ${ledger}; mirror: ${redisUrl === undefined ? 'none' : 'Redis'}`)

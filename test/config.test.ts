@@ -10,6 +10,8 @@ const standard: Config = {
   redisUrl: undefined,
   adminKey: undefined,
   mirrorMaxAgeMs: 1_000,
+  publicUrl: undefined,
+  manualCheckoutInLive: false,
   logLevel: 'info'
 }
 
@@ -25,7 +27,10 @@ function problems (env: Record<string, string>): readonly string[] {
 
 test('every setting is optional', async t => {
   t.strictSame(loadConfig({}), standard)
-  const names = ['HOST', 'PORT', 'DATABASE_URL', 'TOLLGATE_DATA_DIR', 'REDIS_URL', 'TOLLGATE_ADMIN_KEY', 'MIRROR_MAX_AGE_MS', 'LOG_LEVEL']
+  const names = [
+    'HOST', 'PORT', 'DATABASE_URL', 'TOLLGATE_DATA_DIR', 'REDIS_URL', 'TOLLGATE_ADMIN_KEY', 'MIRROR_MAX_AGE_MS', 'PUBLIC_URL',
+    'MANUAL_CHECKOUT_IN_LIVE', 'LOG_LEVEL'
+  ]
   t.strictSame(loadConfig(Object.fromEntries(names.map(name => [name, '']))), standard, 'an empty one is absent')
   t.strictSame(loadConfig(Object.fromEntries(names.map(name => [name, '  ']))), standard)
   t.strictSame(loadConfig({ PATH: '/bin', HTTP_PORT: '1' }), standard, 'others are not ours')
@@ -50,6 +55,11 @@ test('settings that are taken', async t => {
     [{ TOLLGATE_ADMIN_KEY: 'prv_my-env-2_ABCdef0123456789' }, { adminKey: 'prv_my-env-2_ABCdef0123456789' }],
     [{ MIRROR_MAX_AGE_MS: '0' }, { mirrorMaxAgeMs: 0 }],
     [{ MIRROR_MAX_AGE_MS: '900000' }, { mirrorMaxAgeMs: 900_000 }],
+    [{ PUBLIC_URL: 'https://Tollgate.example.com/' }, { publicUrl: 'https://tollgate.example.com' }],
+    [{ PUBLIC_URL: 'http://localhost:8080' }, { publicUrl: 'http://localhost:8080' }],
+    [{ PUBLIC_URL: 'https://example.com/billing/' }, { publicUrl: 'https://example.com/billing' }],
+    [{ MANUAL_CHECKOUT_IN_LIVE: 'true' }, { manualCheckoutInLive: true }],
+    [{ MANUAL_CHECKOUT_IN_LIVE: 'false' }, { manualCheckoutInLive: false }],
     [{ LOG_LEVEL: 'debug' }, { logLevel: 'debug' }]
   ]
   for (const [env, config] of cases) t.strictSame(loadConfig(env), { ...standard, ...config }, JSON.stringify(env))
@@ -59,6 +69,10 @@ test('settings that are refused, by name', async t => {
   const cases: Array<[name: string, values: string[]]> = [
     ['PORT', ['65536', '-1', '80.5', '0x50', '8080/tcp', 'http', '1e3', '٨٠']],
     ['MIRROR_MAX_AGE_MS', ['900001', '-1', '1s', '0.5']],
+    ['PUBLIC_URL', [
+      'tollgate.example.com', 'ftp://h', 'https://', 'https:///h', 'https://u:p@h', 'https://h/?a', 'https://h/#a', 'javascript:alert(1)', 'https://h:x'
+    ]],
+    ['MANUAL_CHECKOUT_IN_LIVE', ['yes', '1', 'TRUE', 'live']],
     ['LOG_LEVEL', ['verbose', 'INFO', '30']],
     ['HOST', ['0.0.0.0', '::', '192.168.1.10', 'example.org', '127.0.0.1.example.org']],
     ['DATABASE_URL', ['mysql://h/d', 'localhost:5432', 'postgres://', 'postgres:///d', '/var/run/postgresql']],

@@ -29,10 +29,10 @@ function exampleOf (body: Body): unknown {
   return example ?? examples?.[0] ?? Object.values(examples ?? {})[0] ?? schema?.example ?? schema?.examples?.[0]
 }
 
-t.test('the documented examples work as they stand: push, subscribe, report, can, usage, cost', async t => {
+t.test('the documented examples work as they stand: push, subscribe, report, can, usage, cost, checkout', async t => {
   for (const [method, path] of [
     ['post', '/v1/push'], ['post', '/v1/subscribe'], ['post', '/v1/report'], ['get', '/v1/can'], ['get', '/v1/usage'],
-    ['get', '/v1/cost']
+    ['get', '/v1/cost'], ['post', '/v1/checkout'], ['get', '/v1/payment_methods']
   ] as const) {
     const operation = paths[path]?.[method]
     const content = operation?.requestBody?.content['application/json']

@@ -15,9 +15,10 @@ const LAYERS = [
   ['src/errors.ts'],
   ['src/domain/', 'src/config.ts'],
   ['src/storage/'],
+  ['src/payments/'],
   ['src/operations/'],
   ['src/routes/', 'src/kana/', 'src/background/'],
-  ['src/plugins/'],
+  ['src/plugins/', 'src/pages/'],
   ['src/app.ts', 'src/server.ts'],
   ['src/cli/']
 ]

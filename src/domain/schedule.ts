@@ -217,8 +217,11 @@ function checkPhases (phases: readonly Phase[], now: Instant): void {
   }
 }
 
-/** What is listed twice is refused with Tier's odd code and text; the problem says what it is. */
-function checkHoldings (holdings: readonly Holding[], pointer: string): void {
+/**
+ * What is listed twice is refused with Tier's odd code and text; the problem says what it is.
+ * @throws TollgateError `feature_not_found`
+ */
+export function checkHoldings (holdings: readonly Holding[], pointer: string): void {
   const whole = new Set<string>()
   const parts = new Set<string>()
   for (const [i, holding] of holdings.entries()) {

@@ -27,6 +27,8 @@ export interface Subscribe {
   readonly info: SentInfo | undefined
   /** Kept with the schedule, for a payment provider; undefined: as it was. */
   readonly automaticTax?: boolean | undefined
+  /** Asked under the org's lock, in the transaction that replaces its schedule; false: everything stays as it is. */
+  readonly admit?: (locked: LockedOrg) => Promise<boolean>
 }
 
 /**
@@ -34,7 +36,8 @@ export interface Subscribe {
  * is stored first, also where the phases are then refused. Without either nothing happens, not even a new org.
  * @throws TollgateError `TERR1020` for a plan that was not pushed; `invalid_request`, `feature_not_found` for phases
  */
-export async function subscribe (stores: Stores, { environment, org, phases: sent, info, automaticTax }: Subscribe): Promise<void> {
+export async function subscribe (stores: Stores, request: Subscribe): Promise<void> {
+  const { environment, org, phases: sent, info, automaticTax, admit } = request
   const name = parseOrg(org)
   const { now } = await present(stores, environment)
   if (info !== undefined) {
@@ -44,19 +47,27 @@ export async function subscribe (stores: Stores, { environment, org, phases: sen
   if (sent.length > PHASES_MAX) throw new TollgateError('invalid_request', `phases must be at most ${PHASES_MAX}`, { pointer: '/phases' })
   const plans = new Map<string, StoredPlan>()
   const phases: Phase[] = []
-  for (const [i, phase] of sent.entries()) phases.push(await readPhase(stores, environment, phase, i, plans))
+  for (const [i, { features, effectiveAt, trial }] of sent.entries()) {
+    const holdings = await readHoldings(stores, environment, features, `/phases/${i}/features`, plans)
+    phases.push({ effectiveAt, holdings, trial })
+  }
   await change(stores, environment, name, now, async locked => {
+    if (admit !== undefined && !await admit(locked)) return
     await replaceSchedule(locked, phases, plans, now)
     if (automaticTax !== undefined) await locked.putInfo({ ...locked.info, automaticTax })
   })
 }
 
-async function readPhase (
-  stores: Stores, environment: string, { features, effectiveAt, trial }: SentPhase, index: number, plans: Map<string, StoredPlan>
-): Promise<Phase> {
+/**
+ * What an org is to hold, and in `plans` the plans of it.
+ * @throws TollgateError `TERR1020` for a plan or feature that was not pushed; `invalid_request` for ids
+ */
+export async function readHoldings (
+  stores: Stores, environment: string, features: readonly string[], list: string, plans: Map<string, StoredPlan>
+): Promise<Holding[]> {
   const holdings: Holding[] = []
   for (const [i, text] of features.entries()) {
-    const pointer = `/phases/${index}/features/${i}`
+    const pointer = `${list}/${i}`
     const holding = parseHolding(text, pointer)
     const plan = await planNamed(stores, environment, planText(holding.plan), pointer)
     if (holding.feature !== null && !plan.featureKeys.has(holding.feature)) {
@@ -65,7 +76,7 @@ async function readPhase (
     plans.set(planText(holding.plan), plan)
     holdings.push(holding)
   }
-  return { effectiveAt, holdings, trial }
+  return holdings
 }
 
 async function replaceSchedule (

@@ -5,12 +5,13 @@ import type { OrgInfo } from '../domain/org-info.ts'
 import { parseInstant } from '../domain/time.ts'
 import type { Window as DomainWindow } from '../domain/window.ts'
 import { TollgateError } from '../errors.ts'
+import { checkPaymentMethods } from '../operations/checkout.ts'
 import { limits } from '../operations/limits.ts'
 import { phase, phases, type PhaseView } from '../operations/phases.ts'
 import { subscribe } from '../operations/subscribe.ts'
 import { whois } from '../operations/whois.ts'
 import { anyCase } from './member-names.ts'
-import { Figure, OrgId, problems, SentTime, Time, timeText, timeTextOrNull } from './schemas.ts'
+import { Figure, Flag, Nullable, OrgId, problems, SentTime, Tax, Time, timeText, timeTextOrNull } from './schemas.ts'
 
 /** How Tier's wire writes unlimited: the greatest int64, digit by digit. */
 const UNLIMITED = amountOf(9_223_372_036_854_775_807n)
@@ -21,9 +22,11 @@ const PHASES_MAX = 100
 
 const OrgQuery = Type.Object({ org: OrgId }, { additionalProperties: false })
 
-const Nullable = <T>(schema: object): ReturnType<typeof Type.Unsafe<T | null>> => Type.Unsafe<T | null>({ anyOf: [schema, { type: 'null' }] })
 const Text = Type.Unsafe<string | null>({ type: ['string', 'null'] })
-const Flag = Type.Unsafe<boolean | null>({ type: ['boolean', 'null'] })
+
+const PaymentMethodId = Type.Unsafe<string | null>({
+  type: ['string', 'null'], maxLength: 255, description: 'One of `GET /v1/payment_methods`; empty: none'
+})
 
 const Info = Type.Object({
   email: Type.Optional(Text),
@@ -32,14 +35,9 @@ const Info = Type.Object({
   phone: Type.Optional(Text),
   metadata: Type.Optional(Nullable<Record<string, string>>({ type: 'object', additionalProperties: { type: 'string' } })),
   created: Type.Optional(Type.Unsafe<string | null>({ ...Text, description: 'Taken and ignored: Go clients send back what they read' })),
-  payment_method: Type.Optional(Text),
+  payment_method: Type.Optional(PaymentMethodId),
   invoice_settings: Type.Optional(Nullable<{ default_payment_method?: string | null }>(
-    Type.Object({ default_payment_method: Type.Optional(Text) }, { additionalProperties: false })))
-}, { additionalProperties: false })
-
-const Tax = Type.Object({
-  automatic: Type.Optional(Flag),
-  collect_id: Type.Optional(Flag)
+    Type.Object({ default_payment_method: Type.Optional(PaymentMethodId) }, { additionalProperties: false })))
 }, { additionalProperties: false })
 
 const SentPhase = Type.Object({
@@ -53,7 +51,7 @@ const Subscribe = Type.Object({
   org: OrgId,
   phases: Type.Optional(Nullable<Array<Static<typeof SentPhase>>>(Type.Array(SentPhase, { maxItems: PHASES_MAX }))),
   info: Type.Optional(Nullable<Static<typeof Info>>(Info)),
-  payment_method_id: Type.Optional(Text),
+  payment_method_id: Type.Optional(PaymentMethodId),
   tax: Type.Optional(Nullable<Static<typeof Tax>>(Tax))
 }, { additionalProperties: false, examples: [{ org: 'org:acme', phases: [{ features: ['plan:free@0'] }] }] })
 
@@ -112,12 +110,19 @@ export const orgRoutes: FastifyPluginAsyncTypebox = async app => {
       response: { 200: Type.Object({}), ...problems }
     },
     preValidation: anyCase(Subscribe)
-  }, async ({ body: { org, phases, info, tax, payment_method_id: method }, principal: { environment } }) => {
-    refuseUnknownMethod(method, '/payment_method_id')
-    refuseUnknownMethod(info?.payment_method, '/info/payment_method')
-    refuseUnknownMethod(info?.invoice_settings?.default_payment_method, '/info/invoice_settings/default_payment_method')
+  }, async ({ body: { org, phases, info: sent, tax, payment_method_id: method }, principal: { environment } }) => {
+    const { payment_method: own, invoice_settings: invoices, ...info } = sent ?? {}
+    await checkPaymentMethods(app.payments, environment, org, [
+      ['/payment_method_id', method ?? ''],
+      ['/info/payment_method', own ?? ''],
+      ['/info/invoice_settings/default_payment_method', invoices?.default_payment_method ?? '']
+    ])
     await subscribe(app.stores, {
-      environment, org, info: info ?? undefined, phases: (phases ?? []).map(phaseFrom), automaticTax: tax?.automatic ?? undefined
+      environment,
+      org,
+      info: sent === undefined || sent === null ? undefined : info,
+      phases: (phases ?? []).map(phaseFrom),
+      automaticTax: tax?.automatic ?? undefined
     })
     return {}
   })
@@ -189,11 +194,6 @@ function phaseFrom ({ effective, features, trial, coupon }: Static<typeof SentPh
   const pointer = `/phases/${index}`
   if (coupon) throw new TollgateError('invalid_request', 'a coupon needs a payment provider; there is none', { pointer: `${pointer}/coupon` })
   return { effectiveAt: parseInstant(effective, `${pointer}/effective`), features: features ?? [], trial: trial ?? false }
-}
-
-/** There is no payment provider, hence no payment method that anyone could name. */
-function refuseUnknownMethod (method: string | null | undefined, pointer: string): void {
-  if (method) throw new TollgateError('invalid_payment_method', `No such PaymentMethod: '${method}'`, { pointer })
 }
 
 /** Tier leaves out what is empty. */

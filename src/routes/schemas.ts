@@ -34,6 +34,15 @@ export const SentTime = Type.Unsafe<string | null>({
 })
 export const QueryTime = Type.String({ maxLength: 64, description: 'RFC 3339, as 2026-01-31T12:00:00Z' })
 
+/** Go's clients send null for what is unset. */
+export const Nullable = <T>(schema: object): ReturnType<typeof Type.Unsafe<T | null>> => Type.Unsafe<T | null>({ anyOf: [schema, { type: 'null' }] })
+export const Flag = Type.Unsafe<boolean | null>({ type: ['boolean', 'null'] })
+
+export const Tax = Type.Object({
+  automatic: Type.Optional(Flag),
+  collect_id: Type.Optional(Flag)
+}, { additionalProperties: false, description: 'For a payment provider; nothing here computes a tax' })
+
 export const Window = Type.Object({ start: Time, end: TimeOrNull })
 
 const Problem = Type.Object({
