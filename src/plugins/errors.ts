@@ -55,7 +55,9 @@ export function asTollgateError (error: FastifyError | TollgateError): TollgateE
 /** In Tier's words. */
 const REQUIRED: Readonly<Record<string, string>> = { org: 'org must be prefixed with "org:"' }
 
-function invalid ({ validation = [], validationContext }: FastifyError): TollgateError {
+function invalid ({ validation: found = [], validationContext }: FastifyError): TollgateError {
+  // Of what may also be null, ajv says three things: what it should be, that it is not null, and that it is neither.
+  const validation = found.filter(({ keyword, params }) => keyword !== 'anyOf' && !(keyword === 'type' && params.type === 'null'))
   const problems = validation.map(({ keyword, instancePath, params, message = 'is not valid' }) => {
     const named = { additionalProperties: params.additionalProperty, required: params.missingProperty }[keyword] as string | undefined
     const path = named === undefined ? instancePath : `${instancePath}/${named.replaceAll('~', '~0').replaceAll('/', '~1')}`
