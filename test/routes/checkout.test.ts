@@ -54,7 +54,8 @@ t.test('only the web is led to, by whole addresses, and nobody\'s password is sh
     'file:///etc/passwd', 'ftp://h', 'https:', 'https://', 'https:app.example.com', ' https://h', 'https://h\n', 'ht\ntps://h', 'https://h/\u0000', 'https://a b',
     'https://user:password@h', 'https://user@h', 'https://h/\ud800', 'https://h:99999', 'https://[::1', `https://h/${'x'.repeat(2_048)}`, `https://h/${'é'.repeat(1_000)}`
   ]) {
-    for (const member of ['success_url', 'cancel_url']) {
+    // An empty one to cancel by is none, as Go's clients send it.
+    for (const member of url === '' ? ['success_url'] : ['success_url', 'cancel_url']) {
       t.hasStrict(await checkout({ org: 'org:new', [member]: url }), { status: 400, code: 'invalid_request', errors: [{ pointer: `/${member}` }] }, JSON.stringify(url))
     }
   }
