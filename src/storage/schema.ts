@@ -54,7 +54,7 @@ export const keys = pgTable('keys', {
   name: text('name').notNull(),
   kind: text('kind').$type<KeyKind>().notNull(),
   /** Empty for public keys. */
-  scopes: text('scopes').$type<Scope>().array().notNull(),
+  scopes: text('scopes').array().$type<Scope[]>().notNull(),
   /** The first characters of the key, by which its owner knows it again. */
   prefix: text('prefix').notNull(),
   /** SHA-256 of the key, in hexadecimal. A key is 128 random bits or more, so it needs no salt and no slow hash. */

@@ -3,6 +3,7 @@ import { type Checkouts, checkoutStore } from './checkouts.ts'
 import { coalesce } from './coalesce.ts'
 import type { Database } from './database.ts'
 import { type Environments, environmentStore } from './environments.ts'
+import { type Keys, keyStore } from './keys.ts'
 import { type Ledger, ledger, type LedgerEvents } from './ledger.ts'
 import { type LedgerReader, ledgerReader } from './ledger-reader.ts'
 import { migrateLedger } from './migrate.ts'
@@ -25,6 +26,7 @@ export interface StoreEvents extends LedgerEvents {
 export interface Stores {
   readonly catalog: Catalog
   readonly environments: Environments
+  readonly keys: Keys
   readonly orgs: Orgs
   readonly subscriptions: Subscriptions
   readonly checkouts: Checkouts
@@ -60,6 +62,7 @@ export async function openStores ({ database, mirrorFor, mirrorAgeMaxMs, events 
   return {
     catalog: plans,
     environments: environmentStore(database),
+    keys: keyStore(database),
     orgs,
     subscriptions: subscriptionStore(database, orgs),
     checkouts: checkoutStore(database),
