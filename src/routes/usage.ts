@@ -1,14 +1,13 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { parseInstant } from '../domain/time.ts'
-import { TollgateError } from '../errors.ts'
 import { type FeatureUsage, usage, type WindowUsage } from '../operations/usage.ts'
+import { PageLimit, pageOf } from './page.ts'
 import {
   FeatureId, Figure, FigureOrUnlimited, OrgId, problems, QueryTime, Time, TimeOrNull, timeText, timeTextOrNull
 } from './schemas.ts'
 
-const PAGE_STANDARD = 12
-const PAGE_MAX = 100
+const PAGE = { standard: 12, max: 100 }
 
 const Query = Type.Object({
   org: OrgId,
@@ -16,9 +15,7 @@ const Query = Type.Object({
   from: Type.Optional(QueryTime),
   to: Type.Optional(QueryTime),
   cursor: Type.Optional(Type.String({ maxLength: 64, description: 'The `cursor` of the page before' })),
-  limit: Type.Optional(Type.String({
-    pattern: '^[1-9][0-9]{0,2}$', description: `Past windows in one page: 1 to ${PAGE_MAX}, ${PAGE_STANDARD} if absent`
-  }))
+  limit: Type.Optional(PageLimit('Past windows', PAGE))
 }, { additionalProperties: false })
 
 const WindowFigures = Type.Object({
@@ -62,17 +59,11 @@ export const usageRoutes: FastifyPluginAsyncTypebox = async app => {
       from: parseInstant(query.from, '?from'),
       to: parseInstant(query.to, '?to'),
       cursor: parseInstant(query.cursor, '?cursor'),
-      pageMax: pageOf(query.limit)
+      pageMax: pageOf(query.limit, PAGE)
     })
     const [only] = features
     return query.feature !== undefined && only !== undefined ? { org, ...wire(only) } : { org, features: features.map(wire) }
   })
-}
-
-function pageOf (limit: string | undefined): number {
-  const page = limit === undefined ? PAGE_STANDARD : Number(limit)
-  if (page > PAGE_MAX) throw new TollgateError('invalid_request', `limit must be from 1 to ${PAGE_MAX}`, { pointer: '?limit' })
-  return page
 }
 
 function wire ({ feature, current, past, cursor }: FeatureUsage) {
