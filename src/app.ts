@@ -16,6 +16,7 @@ import { canRoutes } from './routes/can.ts'
 import { checkoutRoutes } from './routes/checkout.ts'
 import { costRoutes } from './routes/cost.ts'
 import { environmentRoutes } from './routes/environments.ts'
+import { keyRoutes } from './routes/keys.ts'
 import { orgRoutes } from './routes/orgs.ts'
 import { planRoutes } from './routes/plans.ts'
 import { reportRoutes } from './routes/report.ts'
@@ -101,9 +102,11 @@ export async function buildApp (options: AppOptions): Promise<FastifyInstance> {
   await app.register(health, { stores, stopping: () => stopping })
   await app.register(checkoutPage, { prefix: MANUAL_PATH, manual })
   await app.register(async guarded => {
-    await guarded.register(auth, { adminKey })
+    await guarded.register(auth, { adminKey, keys: stores.keys })
     await guarded.register(async v1 => {
-      const all = [reportRoutes, canRoutes, usageRoutes, costRoutes, planRoutes, orgRoutes, checkoutRoutes, environmentRoutes]
+      const all = [
+        reportRoutes, canRoutes, usageRoutes, costRoutes, planRoutes, orgRoutes, checkoutRoutes, environmentRoutes, keyRoutes
+      ]
       for (const routes of all) await v1.register(routes)
     }, { prefix: '/v1' })
     // For short scripts; the document shows the long form only.

@@ -98,6 +98,18 @@ export function isEnvironmentName (text: string): boolean {
   return ENVIRONMENT.test(text)
 }
 
+/** @throws TollgateError `invalid_id` */
+export function parseEnvironmentName (text: string, pointer: string): string {
+  if (isEnvironmentName(text)) return text
+  throw new TollgateError('invalid_id',
+    'an environment is named by a lower-case letter, then up to 62 lower-case letters, digits or "-"', { pointer })
+}
+
+/** At least one character, each of which can be seen, and stored. */
+export function isPrintable (text: string): boolean {
+  return PRINTABLE.test(text)
+}
+
 export function planText (plan: PlanRef): string {
   return `${plan.name}@${plan.version}`
 }

@@ -1,5 +1,5 @@
 import type { Instant } from '../domain/entitlement.ts'
-import { isEnvironmentName, parsePlanRef } from '../domain/ids.ts'
+import { parseEnvironmentName, parsePlanRef } from '../domain/ids.ts'
 import { TollgateError } from '../errors.ts'
 import type { Environment } from '../storage/environments.ts'
 import { available } from '../storage/ledger-reader.ts'
@@ -18,10 +18,7 @@ export async function getEnvironment (stores: Stores, name: string): Promise<Env
 export async function putEnvironment (
   stores: Stores, name: string, settings: { readonly defaultPlan: string | null, readonly fixedNow: Instant | null }
 ): Promise<Environment> {
-  if (!isEnvironmentName(name)) {
-    throw new TollgateError('invalid_id',
-      'an environment is named by a lower-case letter, then up to 62 lower-case letters, digits or "-"', { pointer: '?name' })
-  }
+  parseEnvironmentName(name, '?name')
   const { defaultPlan, fixedNow } = settings
   if (defaultPlan !== null) {
     const plan = await available(stores.catalog.find(name, parsePlanRef(defaultPlan, '/defaultPlan')))

@@ -24,6 +24,7 @@ export default fp<OpenapiOptions>(async (app, { version }) => {
         { name: 'plans', description: 'What is sold' },
         { name: 'orgs', description: 'Who holds what' },
         { name: 'environments', description: 'Separate data sets' },
+        { name: 'keys', description: 'Who may ask' },
         { name: 'operations', description: 'For those who run it' }
       ],
       components: {
