@@ -1,0 +1,22 @@
+import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { promisify } from 'node:util'
+
+const COMMANDS_TIMEOUT_MS = 60_000
+const run = promisify(execFile)
+
+/** The shell commands that a page prints under a name, in a fence that begins "```sh <name>". */
+export function documentedCommands (page: string, name: string): string {
+  const text = readFileSync(new URL(`../../docs/${page}`, import.meta.url), 'utf8')
+  const [, commands] = new RegExp(`^\`\`\`sh ${name}\\n([^]*?)^\`\`\`$`, 'm').exec(text) ?? []
+  if (commands === undefined) throw new Error(`docs/${page} has no commands named ${name}`)
+  return commands
+}
+
+/** Runs them as a reader would who pastes them, and stops at the first that fails. */
+export async function runDocumented (page: string, name: string, cwd: string, env: Readonly<Record<string, string>>): Promise<string> {
+  const { PATH = '', HOME = '/' } = process.env
+  const options = { cwd, env: { PATH, HOME, ...env }, timeout: COMMANDS_TIMEOUT_MS }
+  const { stdout } = await run('/bin/sh', ['-euc', documentedCommands(page, name)], options)
+  return stdout
+}
