@@ -112,7 +112,7 @@ interface Moment {
 }
 
 /** A state that the ledger had at one moment while the dump ran. */
-function checkCut (t: Test, restored: LedgerRows, whole: LedgerRows, transactions: ReadonlyMap<string, string>, moment: Moment): void {
+function checkMoment (t: Test, restored: LedgerRows, whole: LedgerRows, transactions: ReadonlyMap<string, string>, moment: Moment): void {
   const kept = new Set(restored.events.map(({ id }) => id))
   const started = new Set(moment.until)
   t.strictSame(moment.before.filter(id => !kept.has(id)), [], 'what was acknowledged before the dump is in it')
@@ -153,7 +153,7 @@ t.test('a dump that is taken under load restores the ledger of one moment', SKIP
   const { dangling, transactions } = await facts(databaseUrl)
   t.equal(dangling, 0)
   t.equal((await facts(restoredUrl)).dangling, 0, 'every org, feature and subscription of it is there')
-  checkCut(t, restored, whole, transactions, moment)
+  checkMoment(t, restored, whole, transactions, moment)
 
   const org = ORGS[0] as string
   const lost = await report(first, org, 'after-the-dump')
