@@ -39,6 +39,19 @@ export const settings: readonly Setting[] = [
     example: 'prv_live_0123456789abcdef',
     text: '`prv_<environment>_<16 or more letters or digits>`. Without it the server is open, and listens on loopback only'
   },
+  {
+    name: 'PUBLIC_URL',
+    member: 'publicUrl',
+    absent: 'where the caller is',
+    example: 'https://tollgate.example.com',
+    text: 'where browsers reach this service: `https://tollgate.example.com`. Set it behind a proxy'
+  },
+  {
+    name: 'MANUAL_CHECKOUT_IN_LIVE',
+    member: 'manualCheckoutInLive',
+    example: 'true',
+    text: '`true`: environment `live` may use the checkout page, which takes no payment'
+  },
   { name: 'MIRROR_MAX_AGE_MS', member: 'mirrorMaxAgeMs', example: `${LIMIT_MS}`, text: `how old a mirror entry may be to be believed; at most ${LIMIT_MS}` },
   { name: 'LOG_LEVEL', member: 'logLevel', example: 'warn', text: '`trace`, `debug`, `info`, `warn`, `error`, `fatal`, `silent`' }
 ]
