@@ -12,8 +12,10 @@ import { toJson } from './plugins/json.ts'
 import jsonBody from './plugins/json-body.ts'
 import metricsPlugin, { type Metrics } from './plugins/metrics.ts'
 import openapi from './plugins/openapi.ts'
+import testClock from './plugins/test-clock.ts'
 import { canRoutes } from './routes/can.ts'
 import { checkoutRoutes } from './routes/checkout.ts'
+import { clockRoutes } from './routes/clock.ts'
 import { costRoutes } from './routes/cost.ts'
 import { environmentRoutes } from './routes/environments.ts'
 import { keyRoutes } from './routes/keys.ts'
@@ -103,9 +105,10 @@ export async function buildApp (options: AppOptions): Promise<FastifyInstance> {
   await app.register(checkoutPage, { prefix: MANUAL_PATH, manual })
   await app.register(async guarded => {
     await guarded.register(auth, { adminKey, keys: stores.keys })
+    await guarded.register(testClock)
     await guarded.register(async v1 => {
       const all = [
-        reportRoutes, canRoutes, usageRoutes, costRoutes, planRoutes, orgRoutes, checkoutRoutes, environmentRoutes, keyRoutes
+        reportRoutes, canRoutes, usageRoutes, costRoutes, planRoutes, orgRoutes, checkoutRoutes, environmentRoutes, clockRoutes, keyRoutes
       ]
       for (const routes of all) await v1.register(routes)
     }, { prefix: '/v1' })

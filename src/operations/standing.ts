@@ -49,7 +49,7 @@ export async function standings (
     if (org.key === UNSEEN) return complete(org, now, unread, unread.map(() => EMPTY))
     const wanted = wantedOf(org, unread)
     const mirrored = attempt < ATTEMPTS_MAX ? await readMirror(stores, org, wanted) : undefined
-    const fresh = mirrored === undefined ? undefined : freshTallies(mirrored, org, stores.mirrorAgeMaxMs)
+    const fresh = mirrored === undefined ? undefined : freshTallies(mirrored, org, now, stores.mirrorAgeMaxMs)
     if (fresh === 'moved') {
       org = await orgFromLedger(stores, at, name)
       continue
@@ -97,14 +97,17 @@ async function readMirror ({ mirror }: Stores, org: Org, wanted: readonly Wanted
  * What the mirror has, if all of it may be believed; `moved` if it knows a later version of the org. A mirror that
  * knows only an earlier one has gone back in time, and is not believed.
  */
-function freshTallies ({ version, counters }: MirrorReading, org: Org, ageMaxMs: number): readonly Tally[] | 'moved' | undefined {
-  const now = Date.now()
-  if (version === undefined || !isYoung(version.confirmedAt, now, ageMaxMs)) return undefined
+function freshTallies (
+  { version, counters }: MirrorReading, org: Org, now: Instant, ageMaxMs: number
+): readonly Tally[] | 'moved' | undefined {
+  // Ages go by the clock on the wall, everything else by the environment's.
+  const readAt = Date.now()
+  if (version === undefined || !isYoung(version.confirmedAt, readAt, ageMaxMs)) return undefined
   if (version.value > org.version) return 'moved'
   if (version.value < org.version) return undefined
   const tallies: Tally[] = []
   for (const entry of counters) {
-    if (entry === undefined || !isYoung(entry.confirmedAt, now, ageMaxMs)) return undefined
+    if (entry === undefined || !isYoung(entry.confirmedAt, readAt, ageMaxMs)) return undefined
     const { reservedUntil } = entry.value
     if (reservedUntil !== null && reservedUntil <= now) return undefined
     tallies.push(entry.value)

@@ -11,9 +11,19 @@ export interface Present {
 }
 
 /** @throws TollgateError `environment_not_found` */
-export async function present ({ environments }: Stores, name: string): Promise<Present> {
-  const known = environments.get(name)
-  const environment = known instanceof Promise ? await available(known) : known
-  if (environment === undefined) throw new TollgateError('environment_not_found', `there is no environment ${name}`)
+export async function present (stores: Stores, name: string): Promise<Present> {
+  const known = environmentNamed(stores, name)
+  const environment = known instanceof Promise ? await known : known
+  if (environment === undefined) throw environmentNotFound(name)
   return { environment, now: environment.fixedNow ?? Date.now() }
+}
+
+/** At once, where what this process knows of it is young: most calls need not wait. */
+export function environmentNamed ({ environments }: Stores, name: string): Environment | Promise<Environment | undefined> {
+  const known = environments.get(name)
+  return known instanceof Promise ? available(known) : known
+}
+
+export function environmentNotFound (name: string): TollgateError {
+  return new TollgateError('environment_not_found', `there is no environment ${name}`)
 }

@@ -1,12 +1,22 @@
-import swagger from '@fastify/swagger'
+import swagger, { type SwaggerTransform } from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import fp from 'fastify-plugin'
+import { CLOCK_HEADER } from './test-clock.ts'
 
 const DESCRIPTION = `Report what customers use, ask what they may still use, read it back.
 
 The examples work as they stand, in this order: push, subscribe, report, can, usage. Amounts are exact decimals,
 times are RFC 3339 in UTC, \`null\` is unlimited. Without an admin key the server is open to this machine, and nothing needs to be
 filled in under Authorize.`
+
+const CLOCK = { type: 'string', description: 'The id of a test clock: the call happens there, at its time' }
+
+/** The header is looked at in one place, before routes: it is shown here, so that no route has to read it. */
+const withClockHeader: SwaggerTransform = ({ schema, url, route: { config } }) => {
+  if (config?.scope === undefined || config.ownEnvironment === true) return { schema, url }
+  const headers = (schema.headers ?? { type: 'object' }) as { properties?: object }
+  return { schema: { ...schema, headers: { ...headers, properties: { ...headers.properties, [CLOCK_HEADER]: CLOCK } } }, url }
+}
 
 export interface OpenapiOptions {
   readonly version: string
@@ -15,6 +25,7 @@ export interface OpenapiOptions {
 /** The document is made from the routes that are registered after it: `/openapi.json`, and Swagger UI at `/docs`. */
 export default fp<OpenapiOptions>(async (app, { version }) => {
   await app.register(swagger, {
+    transform: withClockHeader,
     openapi: {
       openapi: '3.1.0',
       info: { title: 'Tollgate', version, description: DESCRIPTION, license: { name: 'Apache-2.0', identifier: 'Apache-2.0' } },
@@ -23,7 +34,7 @@ export default fp<OpenapiOptions>(async (app, { version }) => {
         { name: 'main', description: 'Report, ask, read back' },
         { name: 'plans', description: 'What is sold' },
         { name: 'orgs', description: 'Who holds what' },
-        { name: 'environments', description: 'Separate data sets' },
+        { name: 'environments', description: 'Separate data sets, and test clocks' },
         { name: 'keys', description: 'Who may ask' },
         { name: 'operations', description: 'For those who run it' }
       ],

@@ -179,7 +179,7 @@ export const orgRoutes: FastifyPluginAsyncTypebox = async app => {
   })
 
   app.get('/whoami', {
-    config: { scope: 'read' },
+    config: { scope: 'read', ownEnvironment: true },
     schema: { tags: ['orgs'], summary: 'Which environment the key opens', response: { 200: Whoami, ...problems } }
   }, async ({ headers, principal: { environment } }) => ({
     id: environment,

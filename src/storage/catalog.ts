@@ -1,4 +1,4 @@
-import { and, asc, eq, inArray } from 'drizzle-orm'
+import { and, asc, eq, inArray, type SQL, sql } from 'drizzle-orm'
 import { LRUCache } from 'lru-cache'
 import { type PlanRef, planText } from '../domain/ids.ts'
 import type { StoredPlan } from '../domain/org.ts'
@@ -8,7 +8,10 @@ import { entitlements, features, plans } from './schema.ts'
 
 const PLANS_CACHED_MAX = 10_000
 
-/** Plans: pushed once, never changed, shared by all orgs that hold them. */
+/**
+ * Plans: pushed once, never changed, shared by all orgs that hold them. A test clock has none of its own: named as the
+ * environment, it stands for its parent, in every call.
+ */
 export interface Catalog {
   /** Adds a plan with its features. @returns false, and changes nothing, if the plan exists */
   add (environment: string, plan: Plan): Promise<boolean>
@@ -36,7 +39,7 @@ export function catalog (database: Database): Catalog {
     add: async (environment, plan) => await database.transaction(async session => await add(orm(session), environment, plan)),
     find: async (environment, ref) => {
       const rows = await db.select().from(plans)
-        .where(and(eq(plans.environment, environment), eq(plans.name, ref.name), eq(plans.version, ref.version)))
+        .where(and(eq(plans.environment, ownerOf(environment)), eq(plans.name, ref.name), eq(plans.version, ref.version)))
       return (await complete(rows, db))[0]
     },
     byKey: async (keys, session) => {
@@ -56,11 +59,16 @@ export function catalog (database: Database): Catalog {
     },
     published: async environment => {
       const rows = await db.select().from(plans)
-        .where(and(eq(plans.environment, environment), eq(plans.status, 'published')))
+        .where(and(eq(plans.environment, ownerOf(environment)), eq(plans.status, 'published')))
         .orderBy(asc(plans.name), asc(plans.version))
       return (await load(rows, db)).map(({ plan }) => plan)
     }
   }
+}
+
+/** Whose plans and features an environment has: its parent's if it is a test clock, else its own. */
+export function ownerOf (environment: string): SQL<string> {
+  return sql`(select coalesce(parent, name) from environments where name = ${environment})`
 }
 
 async function load (rows: readonly PlanRow[], db: Orm): Promise<StoredPlan[]> {
@@ -88,7 +96,8 @@ async function load (rows: readonly PlanRow[], db: Orm): Promise<StoredPlan[]> {
   })
 }
 
-async function add (db: Orm, environment: string, { ref, features: pushed, ...rest }: Plan): Promise<boolean> {
+async function add (db: Orm, named: string, { ref, features: pushed, ...rest }: Plan): Promise<boolean> {
+  const environment = ownerOf(named)
   const [row] = await db.insert(plans).values({ environment, ...ref, ...rest, status: 'published' })
     .onConflictDoNothing().returning({ id: plans.id })
   if (row === undefined) return false

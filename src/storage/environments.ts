@@ -1,7 +1,9 @@
-import { eq } from 'drizzle-orm'
+import { and, asc, eq, gt, inArray, isNotNull, isNull, or, type SQL, sql } from 'drizzle-orm'
+import { alias } from 'drizzle-orm/pg-core'
 import { LRUCache } from 'lru-cache'
 import type { Instant } from '../domain/entitlement.ts'
-import { type Database, orm } from './database.ts'
+import { coalesce } from './coalesce.ts'
+import { type Database, type Orm, orm } from './database.ts'
 import { environments } from './schema.ts'
 
 const SETTINGS_AGE_MAX_MS = 5_000
@@ -10,8 +12,9 @@ const OUTAGE_RETRY_MS = 1_000
 const ENVIRONMENTS_CACHED_MAX = 1_000
 /** How often the clock is read to see whether settings are still young. */
 const CLOCK_RESOLUTION_MS = 100
+const LOAD_LIMITS = { batchMax: 200, inFlightMax: 2, waitingMax: 20_000 }
 
-export interface Environment {
+export interface EnvironmentSettings {
   readonly name: string
   /** `plan:free@0`: what an org is subscribed to on first sight; null: an unknown org is an error. */
   readonly defaultPlan: string | null
@@ -19,47 +22,66 @@ export interface Environment {
   readonly fixedNow: Instant | null
 }
 
+export interface Environment extends EnvironmentSettings {
+  /** Set: a test clock. Its plans and its default plan are those of this environment, its time is its own. */
+  readonly parent: string | null
+  /** Of a test clock, and up to an hour behind. */
+  readonly lastUsedAt: Instant
+  readonly createdAt: Instant
+}
+
 export interface Environments {
   /** At most 5 s old; of an environment with frozen time, always as the ledger has it now. */
   get (name: string): Environment | Promise<Environment | undefined>
   /** Creates or replaces. */
-  put (environment: Environment): Promise<void>
+  put (settings: EnvironmentSettings): Promise<void>
   /** Creates it with default settings if it is new. */
   ensure (name: string): Promise<void>
+  /** The environment, then its test clocks, oldest first. @param after the name of the last one that was seen; null: from the start */
+  list (name: string, after: string | null, max: number): Promise<Environment[]>
 }
 
 export function environmentStore (database: Database): Environments {
   const db = orm(database)
+  /** Those whose time is not frozen. */
   const cached = new LRUCache<string, Environment>({
     max: ENVIRONMENTS_CACHED_MAX, ttl: SETTINGS_AGE_MAX_MS, ttlResolution: CLOCK_RESOLUTION_MS, noDeleteOnStaleGet: true
   })
-  /** However many ask at once, the ledger is asked once. */
-  const loading = new Map<string, Promise<Environment | undefined>>()
-  const { name, defaultPlan, fixedNow } = environments
+  /** Settings that are known and no longer young: however many ask, the ledger is asked once. */
+  const renewing = new Map<string, Promise<Environment | undefined>>()
 
-  async function load (wanted: string): Promise<Environment | undefined> {
+  /** Always asks anew: an answer that is on its way already may be older than the change that its caller has seen. */
+  const load = coalesce<string, Environment | undefined>(async names => {
+    const wanted = [...new Set(names)]
+    const found = new Map((await select(db, inArray(environments.name, wanted))).map(row => [row.name, row]))
+    for (const name of wanted) {
+      const row = found.get(name)
+      if (row?.fixedNow === null) cached.set(name, row)
+      else cached.delete(name)
+    }
+    return names.map(name => found.get(name))
+  }, LOAD_LIMITS)
+
+  async function renew (old: Environment): Promise<Environment | undefined> {
     try {
-      const [row] = await db.select({ name, defaultPlan, fixedNow }).from(environments).where(eq(name, wanted))
-      if (row === undefined) cached.delete(wanted)
-      else cached.set(wanted, row)
-      return row
-    } catch (error) {
+      return await load(old.name)
+    } catch {
       // Without the ledger, questions are answered from the mirror: its settings are then as old as the outage.
-      const old = cached.get(wanted, { allowStale: true })
-      if (old?.fixedNow !== null) throw error
-      cached.set(wanted, old, { ttl: OUTAGE_RETRY_MS })
+      cached.set(old.name, old, { ttl: OUTAGE_RETRY_MS })
       return old
     } finally {
-      loading.delete(wanted)
+      renewing.delete(old.name)
     }
   }
 
   return {
     get: wanted => {
-      const known = cached.get(wanted)
-      if (known?.fixedNow === null) return known
-      const pending = loading.get(wanted) ?? load(wanted)
-      loading.set(wanted, pending)
+      const young = cached.get(wanted)
+      if (young !== undefined) return young
+      const old = cached.get(wanted, { allowStale: true })
+      if (old === undefined) return load(wanted)
+      const pending = renewing.get(wanted) ?? renew(old)
+      renewing.set(wanted, pending)
       return pending
     },
     put: async ({ name, ...settings }) => {
@@ -69,6 +91,23 @@ export function environmentStore (database: Database): Environments {
     },
     ensure: async name => {
       await db.insert(environments).values({ name }).onConflictDoNothing()
+    },
+    list: async (name, after, max) => {
+      const own = after === null ? eq(environments.name, name) : undefined
+      const clocks = and(eq(environments.parent, name), after === null || after === name ? undefined : gt(environments.name, after))
+      return await select(db, or(own, clocks)).orderBy(sql`${environments.parent} is not null`, asc(environments.name)).limit(max)
     }
   }
+}
+
+const parents = alias(environments, 'parents')
+
+/** A test clock without a time is deleted, whatever is still stored of it. */
+const EXISTS = or(isNull(environments.parent), isNotNull(environments.fixedNow))
+
+function select (db: Orm, which: SQL | undefined) {
+  const { name, parent, fixedNow, lastUsedAt, createdAt } = environments
+  const defaultPlan = sql<string | null>`coalesce(${parents.defaultPlan}, ${environments.defaultPlan})`
+  return db.select({ name, parent, defaultPlan, fixedNow, lastUsedAt, createdAt }).from(environments)
+    .leftJoin(parents, eq(parents.name, environments.parent)).where(and(which, EXISTS)).$dynamic()
 }

@@ -139,7 +139,7 @@ function place (op: Op, org: Org | undefined): Placed {
   const at = org !== undefined && op.atIsNow ? presentOf(org, op.at) : op.at
   const held = org?.features.get(op.feature)
   if (org === undefined || held === undefined) return { op, at, org, grant: null, wanted: undefined }
-  const grant = grantAt(org, held, at, Math.max(at, presentOf(org, op.fixedNow ?? Date.now())))
+  const grant = grantAt(org, held, at, Math.max(at, op.fixedNow ?? presentOf(org, Date.now())))
   if (grant === null || grant.type === 'boolean') return { op, at, org, grant, wanted: undefined }
   const window = held.timeline.windowAt(at)
   return { op, at, org, grant, wanted: wantedCounter(org.key, held.key, window, grant.aggregate) }

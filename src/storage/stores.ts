@@ -1,5 +1,6 @@
 import { type Catalog, catalog } from './catalog.ts'
 import { type Checkouts, checkoutStore } from './checkouts.ts'
+import { type Clocks, clockStore } from './clocks.ts'
 import { coalesce } from './coalesce.ts'
 import type { Database } from './database.ts'
 import { type Environments, environmentStore } from './environments.ts'
@@ -26,6 +27,7 @@ export interface StoreEvents extends LedgerEvents {
 export interface Stores {
   readonly catalog: Catalog
   readonly environments: Environments
+  readonly clocks: Clocks
   readonly keys: Keys
   readonly orgs: Orgs
   readonly subscriptions: Subscriptions
@@ -62,6 +64,7 @@ export async function openStores ({ database, mirrorFor, mirrorAgeMaxMs, events 
   return {
     catalog: plans,
     environments: environmentStore(database),
+    clocks: clockStore(database),
     keys: keyStore(database),
     orgs,
     subscriptions: subscriptionStore(database, orgs),

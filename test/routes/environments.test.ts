@@ -1,20 +1,22 @@
 import t from 'tap'
-import { openApi } from '../fixtures/api.ts'
+import { type Body, openApi } from '../fixtures/api.ts'
 
 const api = await openApi(t)
 const live = await api.as('prv_live_0123456789abcdef')
 await api.push({ 'plan:free@0': { features: { 'feature:calls': { tiers: [{ upto: 10 }] }, 'feature:peak': { tiers: [{}], aggregate: 'max' } } } })
 
-const read = async (name: string): Promise<unknown> => (await api.get(`/v1/environments/${name}`)).body
+const read = async (name: string): Promise<Body> => (await api.get(`/v1/environments/${name}`)).body
 
 t.test('settings are read, replaced, and reset where they are left out', async t => {
-  t.strictSame(await read('test'), { name: 'test', defaultPlan: null, now: null })
-  const set = { name: 'test', defaultPlan: 'plan:free@0', now: '2024-01-31T12:00:00.000Z' }
+  const { createdAt } = await read('test')
+  const unset = { name: 'test', parent: null, defaultPlan: null, now: null, createdAt, expiresAt: null }
+  t.strictSame(await read('test'), unset)
+  const set = { ...unset, defaultPlan: 'plan:free@0', now: '2024-01-31T12:00:00.000Z' }
   t.strictSame(await api.settings({ defaultPlan: 'plan:free@0', now: '2024-01-31T13:00:00+01:00' }), set)
   t.strictSame(await read('test'), set)
   t.strictSame(await api.settings({ defaultPlan: 'plan:free@0' }), { ...set, now: null })
-  t.strictSame(await api.settings({ now: null, defaultPlan: null }), { name: 'test', defaultPlan: null, now: null })
-  t.strictSame(await api.settings({}), { name: 'test', defaultPlan: null, now: null })
+  t.strictSame(await api.settings({ now: null, defaultPlan: null }), unset)
+  t.strictSame(await api.settings({}), unset)
 })
 
 t.test('a key opens one environment and says nothing of the others, not even whether they exist', async t => {
@@ -24,7 +26,7 @@ t.test('a key opens one environment and says nothing of the others, not even whe
       t.hasStrict(body, { status: 403, code: 'forbidden', message: 'this key is for environment test' }, `${method} ${name}`)
     }
   }
-  t.strictSame((await live.get('/v1/environments/live')).body, { name: 'live', defaultPlan: null, now: null })
+  t.hasStrict((await live.get('/v1/environments/live')).body, { name: 'live', defaultPlan: null, now: null })
   t.hasStrict((await live.get('/v1/environments/test')).body, { status: 403, code: 'forbidden' })
 })
 
