@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { pino } from 'pino'
 import { buildApp } from './app.ts'
+import { startJobs } from './background/jobs.ts'
 import { type Config, ConfigProblems, loadConfig } from './config.ts'
 import { environmentOfKey } from './domain/key.ts'
 import { loggable } from './plugins/errors.ts'
@@ -49,7 +50,11 @@ async function main (): Promise<void> {
 
   const { adminKey, publicUrl, manualCheckoutInLive } = config
   const app = await buildApp({ stores, metrics, adminKey, publicUrl, manualCheckoutInLive, logger, version })
-  app.addHook('onClose', async () => await stores.close())
+  const jobs = startJobs(stores, warn)
+  app.addHook('onClose', async () => {
+    await jobs.stop()
+    await stores.close()
+  })
   const ledger = config.databaseUrl === undefined ? `embedded in ${config.dataDir}` : 'PostgreSQL'
   logger.info(`ledger: ${ledger}; mirror: ${redisUrl === undefined ? 'none' : 'Redis'}`)
   if (config.adminKey === undefined) logger.warn('no TOLLGATE_ADMIN_KEY: open to everyone on this machine, as administrator of test')

@@ -1,5 +1,5 @@
 import type { Instant } from '../domain/entitlement.ts'
-import { parseEnvironmentName, parsePlanRef } from '../domain/ids.ts'
+import { isEnvironmentName, parseEnvironmentName, parsePlanRef } from '../domain/ids.ts'
 import { TollgateError } from '../errors.ts'
 import type { Environment } from '../storage/environments.ts'
 import { available } from '../storage/ledger-reader.ts'
