@@ -11,6 +11,7 @@ export interface Members {
   readonly degraded?: boolean
   readonly reason?: string
   readonly code?: string
+  readonly present?: string
   readonly detail?: string
   readonly ready?: boolean
   readonly checks?: Readonly<Record<string, string>>
@@ -35,6 +36,7 @@ export interface Api {
   get (path: string, query?: Readonly<Record<string, string>>): Promise<Answer>
   post (path: string, body: unknown, headers?: Readonly<Record<string, string>>): Promise<Answer>
   put (path: string, body: unknown): Promise<Answer>
+  delete (path: string): Promise<Answer>
 }
 
 export interface ApiOptions {
@@ -42,14 +44,16 @@ export interface ApiOptions {
   readonly sockets?: number
   /** The value of the header `Authorization`. */
   readonly authorization?: string
+  /** The id of a test clock that every call names. */
+  readonly clock?: string
 }
 
 /** A caller of one process, over connections of its own. */
-export function apiOf (t: Scope, url: string, { sockets = 50, authorization }: ApiOptions = {}): Api {
+export function apiOf (t: Scope, url: string, { sockets = 50, authorization, clock }: ApiOptions = {}): Api {
   const agent = new Agent({ keepAlive: true, maxSockets: sockets })
   t.teardown(() => agent.destroy())
   const { hostname, port } = new URL(url)
-  const standard = authorization === undefined ? {} : { authorization }
+  const standard = { ...(authorization !== undefined && { authorization }), ...(clock !== undefined && { 'tier-clock': clock }) }
 
   async function call (method: string, path: string, body?: unknown, headers = {}): Promise<Answer> {
     const text = body === undefined ? '' : JSON.stringify(body)
@@ -72,7 +76,8 @@ export function apiOf (t: Scope, url: string, { sockets = 50, authorization }: A
   return {
     get: async (path, query) => await call('GET', query === undefined ? path : `${path}?${new URLSearchParams(query)}`),
     post: async (path, body, headers) => await call('POST', path, body, headers),
-    put: async (path, body) => await call('PUT', path, body)
+    put: async (path, body) => await call('PUT', path, body),
+    delete: async path => await call('DELETE', path)
   }
 }
 
