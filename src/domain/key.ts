@@ -8,7 +8,7 @@ export type KeyKind = 'private' | 'public'
 /** `admin` implies the other two, which are independent of each other. */
 export const SCOPES: readonly Scope[] = ['admin', 'write', 'read']
 
-/** Who is asking: the environment comes from the key alone, so no request can name another one's data. */
+/** Who is asking: the environment comes from the key, or is a test clock of that one, so no request can name another one's data. */
 export interface Principal {
   readonly environment: string
   readonly kind: KeyKind

@@ -2,7 +2,7 @@ import type { Instant } from './entitlement.ts'
 
 /** A test clock that no call has named for so long is deleted, with everything in it. */
 export const CLOCK_UNUSED_DAYS_MAX = 30
-/** In one environment. Enough for eleven an hour, each left to expire. */
+/** In one environment. Enough for thirteen an hour, each left to expire. */
 export const CLOCKS_MAX = 10_000
 
 const DAY_MS = 24 * 3_600_000

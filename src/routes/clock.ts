@@ -5,6 +5,7 @@ import { CLOCK_UNUSED_DAYS_MAX } from '../domain/test-clock.ts'
 import { parseInstant } from '../domain/time.ts'
 import { TollgateError } from '../errors.ts'
 import { advanceClock, clockNamed, createClock } from '../operations/clocks.ts'
+import { anyCase } from './member-names.ts'
 import { problems, Time, timeText } from './schemas.ts'
 
 const TEXT_MAX = 300
@@ -30,10 +31,7 @@ const Ready = Type.Object({ ...Clock.properties, status: Type.Literal('ready') }
 export const clockRoutes: FastifyPluginAsyncTypebox = async app => {
   app.post('/clock', {
     config: { scope: 'write', ownEnvironment: true },
-    preValidation: (request, _reply, done) => {
-      request.body = withOurNames(request.body) as typeof request.body
-      done()
-    },
+    preValidation: anyCase(Body),
     schema: {
       tags: ['environments'],
       summary: 'Make a test clock, or advance one',
@@ -80,13 +78,4 @@ function instantSent (text: string | null | undefined): Instant {
   const present = parseInstant(text, '/present')
   if (present === null) throw new TollgateError('invalid_request', 'present is required', { pointer: '/present' })
   return present
-}
-
-/** Tier's Go client begins these names with capital letters. */
-function withOurNames (body: unknown): unknown {
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) return body
-  return Object.fromEntries(Object.entries(body).map(([name, value]) => {
-    const ours = name.toLowerCase()
-    return [Object.hasOwn(Body.properties, ours) ? ours : name, value]
-  }))
 }

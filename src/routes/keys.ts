@@ -74,7 +74,7 @@ const Page = Type.Object({
 
 export const keyRoutes: FastifyPluginAsyncTypebox = async app => {
   app.post('/keys', {
-    config: { scope: 'admin' },
+    config: { scope: 'admin', ownEnvironment: true },
     schema: {
       tags: ['keys'],
       summary: 'Create a key',
@@ -88,7 +88,7 @@ export const keyRoutes: FastifyPluginAsyncTypebox = async app => {
   })
 
   app.get('/keys', {
-    config: { scope: 'admin' },
+    config: { scope: 'admin', ownEnvironment: true },
     schema: {
       tags: ['keys'],
       summary: 'The keys of this environment',
@@ -102,12 +102,12 @@ export const keyRoutes: FastifyPluginAsyncTypebox = async app => {
   })
 
   app.get('/keys/:id', {
-    config: { scope: 'admin' },
+    config: { scope: 'admin', ownEnvironment: true },
     schema: { tags: ['keys'], summary: 'One key', params: Params, response: { 200: Key, ...problems } }
   }, async ({ params: { id }, principal: { environment } }) => wire(await getKey(app.stores, environment, id)))
 
   app.post('/keys/:id/rotate', {
-    config: { scope: 'admin' },
+    config: { scope: 'admin', ownEnvironment: true },
     schema: {
       tags: ['keys'],
       summary: 'Replace a key by a new one',
@@ -122,7 +122,7 @@ export const keyRoutes: FastifyPluginAsyncTypebox = async app => {
   })
 
   app.post('/keys/:id/revoke', {
-    config: { scope: 'admin' },
+    config: { scope: 'admin', ownEnvironment: true },
     schema: {
       tags: ['keys'],
       summary: 'Refuse a key from now on',

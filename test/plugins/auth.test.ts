@@ -39,6 +39,7 @@ t.test('every route of the API is guarded, by either path, before anything is re
     ['GET', '/v1/cost'], ['POST', '/v1/push'], ['GET', '/v1/pull'], ['POST', '/v1/subscribe'], ['GET', '/v1/limits'], ['GET', '/v1/phase'],
     ['GET', '/v1/phases'], ['GET', '/v1/whois'], ['GET', '/v1/whoami'], ['POST', '/v1/checkout'], ['GET', '/v1/payment_methods'],
     ['GET', '/v1/environments/live'], ['PUT', '/v1/environments/live'],
+    ['GET', '/v1/environments'], ['GET', '/v1/clock'], ['POST', '/v1/clock'], ['PUT', '/v1/clock'],
     ['GET', '/v1/can?org=org:a&feature=feature:b'], ['GET', '//v1/whoami'], ['GET', '/V1/whoami'], ['GET', '/v1/%77hoami']
   ]
   for (const [method, url] of calls) {

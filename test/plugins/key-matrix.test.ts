@@ -34,8 +34,17 @@ const ROUTES: Record<string, Scope | 'anyone'> = {
   'GET /checkout/*': 'anyone',
   'POST /checkout/*': 'anyone',
 
+  'GET /v1/environments': 'read',
   'GET /v1/environments/:name': 'read',
+  'DELETE /v1/environments/:name': 'admin',
   'PUT /v1/environments/:name': 'admin',
+
+  'GET /v1/clock': 'read',
+  'POST /v1/clock': 'write',
+  // Any other method is told which there are.
+  'PUT /v1/clock': 'read',
+  'PATCH /v1/clock': 'read',
+  'DELETE /v1/clock': 'read',
 
   'GET /v1/keys': 'admin',
   'POST /v1/keys': 'admin',

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { type Api, type Body, openApi } from '../fixtures/api.ts'
+import { until } from '../storage/until.ts'
 
 const api = await openApi(t)
 const live = await api.as('prv_live_0123456789abcdef')
@@ -135,6 +136,23 @@ t.test('a key of another environment finds nothing behind the header', async t =
   t.hasStrict(await thief.pull(), { status: 400, code: 'clock_not_found', message: `there is no test clock ${clock.id} in this environment` })
   const stranger = await live.send({ method: 'GET', url: '/v1/can?org=org:theirs', headers: { 'tier-clock': clock.id, authorization: 'Bearer nobody' } })
   t.hasStrict(stranger.body, { status: 401 })
+})
+
+t.test('a call that names a clock keeps it from expiring', async t => {
+  const { id, ...clock } = await newClock()
+  const unused = `update environments set last_used_at = now() - interval '29 days' where name = '${id}'`
+  await api.database.run([{ text: unused, params: [] }])
+  const daysLeft = async (): Promise<number> => {
+    const { expiresAt } = (await api.get(`/v1/environments/${id}`)).body
+    return Math.round((Date.parse(expiresAt) - Date.now()) / (24 * 3_600_000))
+  }
+  t.equal(await daysLeft(), 1)
+  t.equal(await daysLeft(), 1, 'to look at it is not to use it')
+  await clock.pull()
+  await until('the use is noted', async () => await daysLeft() === 30)
+  await api.database.run([{ text: unused, params: [] }])
+  await clock.post('/v1/clock', { id, present: '2024-02-01T00:00:00Z' })
+  t.equal(await daysLeft(), 30, 'and to advance it is')
 })
 
 t.test('an empty header is none', async t => {
