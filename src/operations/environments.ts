@@ -1,5 +1,5 @@
 import type { Instant } from '../domain/entitlement.ts'
-import { isEnvironmentName, parseEnvironmentName, parsePlanRef } from '../domain/ids.ts'
+import { isEnvironmentName, parsePlanRef } from '../domain/ids.ts'
 import { TollgateError } from '../errors.ts'
 import type { Environment } from '../storage/environments.ts'
 import { available } from '../storage/ledger-reader.ts'
@@ -34,13 +34,12 @@ export async function getEnvironment (stores: Stores, own: string, name: string)
 
 /**
  * Creates the environment or replaces its settings.
- * @throws TollgateError `forbidden`, `invalid_id`; `invalid_request` for a test clock; `TERR1020` for a default plan that was
+ * @throws TollgateError `forbidden`; `invalid_request` for a test clock; `TERR1020` for a default plan that was
  * not pushed there
  */
 export async function putEnvironment (
   stores: Stores, own: string, name: string, settings: { readonly defaultPlan: string | null, readonly fixedNow: Instant | null }
 ): Promise<Environment> {
-  parseEnvironmentName(name, '?name')
   const known = await ownOrClock(stores, own, name)
   if (known !== undefined && known.parent !== null) {
     throw new TollgateError('invalid_request',

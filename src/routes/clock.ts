@@ -66,7 +66,7 @@ export const clockRoutes: FastifyPluginAsyncTypebox = async app => {
     config: { scope: 'read', ownEnvironment: true },
     schema: { hide: true },
     // Before the body is read, which may be anything.
-    onRequest: (_request, reply, done) => {
+    preParsing: (_request, reply, _payload, done) => {
       reply.header('allow', METHODS)
       done(new TollgateError('method_not_allowed'))
     },
