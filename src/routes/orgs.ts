@@ -6,6 +6,7 @@ import { parseInstant } from '../domain/time.ts'
 import type { Window as DomainWindow } from '../domain/window.ts'
 import { TollgateError } from '../errors.ts'
 import { checkPaymentMethods } from '../operations/checkout.ts'
+import { getEnvironment } from '../operations/environments.ts'
 import { limits } from '../operations/limits.ts'
 import { phase, phases, type PhaseView } from '../operations/phases.ts'
 import { subscribe } from '../operations/subscribe.ts'
@@ -96,6 +97,7 @@ const Whoami = Type.Object({
   email: Type.String(),
   key_source: Type.String(),
   isolated: Type.Boolean(),
+  created: Time,
   url: Type.String()
 })
 
@@ -186,6 +188,7 @@ export const orgRoutes: FastifyPluginAsyncTypebox = async app => {
     email: '',
     key_source: headers.authorization === undefined ? 'none' : 'authorization',
     isolated: true,
+    created: timeText((await getEnvironment(app.stores, environment, environment)).createdAt),
     url: ''
   }))
 }

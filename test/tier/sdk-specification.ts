@@ -1,5 +1,5 @@
 import * as sdk from 'tier'
-import { Tier } from 'tier/client'
+import { Tier, TierWithClock } from 'tier/client'
 import type { Test } from 'tap'
 import { type Api, type ApiOptions, openApi } from '../fixtures/api.ts'
 
@@ -22,9 +22,13 @@ export interface Sdk {
 export async function openSdk (t: Test, options: ApiOptions = {}): Promise<Sdk> {
   const api = await openApi(t, { adminKey: KEY, ...options })
   const url = await api.app.listen({ host: '127.0.0.1', port: 0 })
+  useEnvironment(url)
+  return { api, url, client: new Tier({ baseURL: url, apiKey: KEY }) }
+}
+
+function useEnvironment (url: string): void {
   process.env.TIER_BASE_URL = url
   process.env.TIER_API_KEY = KEY
-  return { api, url, client: new Tier({ baseURL: url, apiKey: KEY }) }
 }
 
 let orgs = 0
@@ -222,6 +226,46 @@ export async function sdkSpecification (t: Test, options: ApiOptions): Promise<v
     t.strictSame(seen, ['/v1/whoami'])
     const aborted = new Tier({ baseURL: url, apiKey: KEY, signal: AbortSignal.abort() })
     t.hasStrict(await errorOf(aborted.whoami()), { status: 0 })
+  })
+
+  await t.test('checkout answers a page; payment methods are a list', async t => {
+    const org = nextOrg()
+    const lenient = await openSdk(t, { ...options, manualCheckoutInLive: true })
+    await lenient.client.push({ plans: { 'plan:free@0': FREE } } as never)
+    const checkout = async (params: object): Promise<string> => (await lenient.client.checkout(org, 'https://app.example.com/done', params)).url
+    for (const params of [
+      {}, { features: 'plan:free@0' }, { features: ['plan:free@0'], trialDays: 7, cancelUrl: 'https://app.example.com/back', requireBillingAddress: true },
+      { features: ['feature:convert@plan:free@0'], tax: { automatic: true, collectId: true } }
+    ]) {
+      const page = await fetch(await checkout(params))
+      t.strictSame([page.status, page.headers.get('content-type')?.split(';')[0]], [200, 'text/html'], JSON.stringify(params))
+    }
+    t.equal((await sdk.checkout(org, 'https://app.example.com/done', { features: 'plan:free@0' })).url.startsWith(lenient.url), true)
+    t.strictSame(await sdk.lookupPaymentMethods(org), { org, methods: [] })
+    t.strictSame(await lenient.client.lookupPaymentMethods(org), { org, methods: [] })
+    t.equal((await lenient.client.whois(org)).org, org, 'the org was created')
+    t.hasStrict(await errorOf(lenient.client.lookupPaymentMethods('org:nobody')), { status: 400, code: 'org_not_found' })
+    t.hasStrict(await errorOf(lenient.client.checkout(org, 'https://app.example.com/done', { features: 'plan:none@0' })), { status: 400, code: 'TERR1020' })
+    useEnvironment(url)
+  })
+
+  await t.test('withClock and advance: a year in a moment, seen by nobody else', async t => {
+    const org = nextOrg()
+    const clock = await sdk.withClock('year', new Date('2024-01-31T00:00:00Z'))
+    t.ok(clock instanceof TierWithClock)
+    await clock.subscribe(org, 'plan:free@0')
+    await clock.report(org, 'feature:convert', 4)
+    t.strictSame((await clock.lookupPhase(org)).current, { effective: new Date('2024-01-31T00:00:00Z'), end: new Date('2024-02-29T00:00:00Z') })
+    t.equal((await clock.lookupLimit(org, 'feature:convert')).used, 4)
+    await clock.advance(new Date('2024-02-29T00:00:00Z'))
+    t.equal((await clock.lookupLimit(org, 'feature:convert')).used, 0, 'the period has begun anew')
+    t.strictSame((await clock.lookupPhase(org)).current, { effective: new Date('2024-02-29T00:00:00Z'), end: new Date('2024-03-31T00:00:00Z') })
+    t.hasStrict(await errorOf(client.whois(org)), { status: 400, code: 'org_not_found' })
+    t.hasStrict(await errorOf(clock.advance(new Date('2024-01-01T00:00:00Z'))), { status: 400, code: 'invalid_request' })
+    const other = await client.withClock('other')
+    await other.subscribe(org, 'plan:pro@1')
+    t.strictSame((await other.lookupPhase(org)).plans, ['plan:pro@1'])
+    t.strictSame((await clock.lookupPhase(org)).plans, ['plan:free@0'], 'the same name on two clocks is two orgs')
   })
 
   await t.test('fromEnv is the same client', async t => {
