@@ -68,8 +68,8 @@ async function startServer (scope: Scope, args: readonly string[], env: Record<s
   const owner = guard('TERM', folder)
   scope.teardown(owner.release)
   const port = await freePort()
-  const entry = args.at(-1) as string
-  const child = spawn(process.execPath, [...args.slice(0, -1), fileURLToPath(new URL(entry, ROOT))], {
+  const entry = args.find(arg => /\.[jt]s$/.test(arg)) as string
+  const child = spawn(process.execPath, args.map(arg => arg === entry ? fileURLToPath(new URL(entry, ROOT)) : arg), {
     cwd: folder,
     env: { PATH: process.env.PATH, PORT: `${port}`, ...env },
     stdio: ['ignore', 'ignore', 'pipe']

@@ -28,8 +28,8 @@ async function openDatabase ({ databaseUrl, dataDir }: Config): Promise<Database
   return databaseUrl === undefined ? await pgliteDatabase(dataDir) : postgresDatabase(databaseUrl)
 }
 
-async function main (): Promise<void> {
-  const config = loadConfig(process.env)
+async function start (env: NodeJS.ProcessEnv): Promise<void> {
+  const config = loadConfig(env)
   const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
   const output = pino.destination({ sync: false, minLength: LOG_BUFFER_BYTES, periodicFlush: LOG_FLUSH_MS })
   const logger = pino({ level: config.logLevel }, output)
@@ -84,11 +84,14 @@ async function main (): Promise<void> {
   process.on('SIGINT', stop)
 }
 
-main().catch(error => {
-  if (error instanceof ConfigProblems || error instanceof FolderInUse) refuse(error)
-  console.error(`tollgate: ${startProblem(error)}`)
-  process.exit(1)
-})
+/** Serves until SIGTERM or SIGINT; resolves once it listens. What keeps it from that ends the process, with a sentence. */
+export async function serve (env: NodeJS.ProcessEnv): Promise<void> {
+  await start(env).catch(error => {
+    if (error instanceof ConfigProblems || error instanceof FolderInUse) refuse(error)
+    console.error(`tollgate: ${startProblem(error)}`)
+    process.exit(1)
+  })
+}
 
 function startProblem (error: NodeJS.ErrnoException & { port?: number, address?: string }): string {
   const { code, syscall, address, port, message } = error

@@ -1,0 +1,33 @@
+import { type Command, UsageProblem } from './command.ts'
+import { help } from './help.ts'
+import { keysCreate, keysList, keysRevoke, keysRotate } from './keys.ts'
+import { serve } from './serve.ts'
+import { version } from './version.ts'
+
+/** In the order of the overview. */
+export const commands: readonly Command[] = [
+  serve, keysCreate, keysList, keysRotate, keysRevoke, version, help(() => commands)
+]
+
+/** What programs are asked before anything is known of them. */
+const SHORT: Readonly<Record<string, string>> = { '--help': 'help', '-h': 'help', '--version': 'version', '-v': 'version' }
+
+export interface Named {
+  readonly command: Command
+  readonly rest: readonly string[]
+}
+
+/** The command that a line begins with. @throws UsageProblem */
+export function commandAt (words: readonly string[]): Named {
+  const [first = 'help', ...rest] = words
+  const name = SHORT[first] ?? first
+  const two = commands.find(command => command.name === `${name} ${rest[0]}`)
+  if (two !== undefined) return { command: two, rest: rest.slice(1) }
+  const one = commands.find(command => command.name === name)
+  if (one !== undefined) return { command: one, rest }
+  if (first.startsWith('-')) throw new UsageProblem(`the command comes first: tollgate <command> ${first}`)
+  const actions = commands.filter(command => command.name.startsWith(`${name} `)).map(command => command.name.slice(name.length + 1))
+  if (actions.length === 0) throw new UsageProblem(`there is no command "${name}"`)
+  if (rest.includes('--help') || rest.includes('-h')) return commandAt(['help', name])
+  throw new UsageProblem(`${name} is followed by one of: ${actions.join(', ')}`)
+}

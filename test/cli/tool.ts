@@ -1,0 +1,69 @@
+import { spawn } from 'node:child_process'
+import type { Writable } from 'node:stream'
+import { fileURLToPath } from 'node:url'
+import { type Exit, exitOf } from '../fixtures/child.ts'
+import { guard, type Scope } from '../fixtures/guard.ts'
+
+export interface Ran extends Exit {
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface Tool {
+  readonly pid: number
+  readonly stdin: Writable
+  stdout (): string
+  stderr (): string
+  readonly ended: Promise<Ran>
+  kill (signal: NodeJS.Signals): Promise<Ran>
+}
+
+export interface ToolOptions {
+  readonly env?: Readonly<Record<string, string>>
+  readonly cwd?: string
+}
+
+const ENTRY = fileURLToPath(new URL('../../src/cli/tollgate.ts', import.meta.url))
+const COMMAND = [process.execPath, '--import', import.meta.resolve('tsx'), ENTRY]
+
+/** `tollgate` as its users run it: a process of its own, with the given settings and no others. */
+export function startTool (t: Scope, args: readonly string[], { env = {}, cwd }: ToolOptions = {}): Tool {
+  const owner = guard('KILL')
+  t.teardown(owner.release)
+  const variables = { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '/', ...env }
+  const given = Object.entries(variables).map(([name, value]) => `${name}=${value}`)
+  // By way of env, because tap adds NODE_OPTIONS of its own.
+  const child = spawn('/usr/bin/env', ['-i', ...given, ...COMMAND, ...args], { cwd, stdio: 'pipe' })
+  owner.watch(child.pid)
+  // A tool that ended does not read on.
+  child.stdin.on('error', () => {})
+  const output = { stdout: '', stderr: '' }
+  for (const name of ['stdout', 'stderr'] as const) child[name].setEncoding('utf8').on('data', (chunk: string) => { output[name] += chunk })
+  const ended = exitOf(child).then(exit => {
+    owner.watch(undefined)
+    return { ...exit, ...output }
+  })
+  return {
+    pid: child.pid as number,
+    stdin: child.stdin,
+    stdout: () => output.stdout,
+    stderr: () => output.stderr,
+    ended,
+    kill: async signal => {
+      child.kill(signal)
+      return await ended
+    }
+  }
+}
+
+export interface RunOptions extends ToolOptions {
+  /** What it finds on stdin. */
+  readonly input?: string | Buffer
+}
+
+/** Runs it to its end. */
+export async function runTool (t: Scope, args: readonly string[], { input = '', ...options }: RunOptions = {}): Promise<Ran> {
+  const tool = startTool(t, args, options)
+  tool.stdin.end(input)
+  return await tool.ended
+}
