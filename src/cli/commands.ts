@@ -1,12 +1,13 @@
 import { type Command, UsageProblem } from './command.ts'
 import { help } from './help.ts'
 import { keysCreate, keysList, keysRevoke, keysRotate } from './keys.ts'
+import { replay } from './replay.ts'
 import { serve } from './serve.ts'
 import { version } from './version.ts'
 
 /** In the order of the overview. */
 export const commands: readonly Command[] = [
-  serve, keysCreate, keysList, keysRotate, keysRevoke, version, help(() => commands)
+  serve, replay, keysCreate, keysList, keysRotate, keysRevoke, version, help(() => commands)
 ]
 
 /** What programs are asked before anything is known of them. */
