@@ -13,6 +13,8 @@ export const serve = command({
   TOLLGATE_DATA_DIR    the folder of the embedded ledger, for one process at a time
   REDIS_URL            redis://..., the mirror
   TOLLGATE_ADMIN_KEY   prv_<environment>_<16 or more letters or digits>
+  PUBLIC_URL           where browsers reach it, for the checkout page
+  MANUAL_CHECKOUT_IN_LIVE  true: environment live may use that page, which takes no payment
   MIRROR_MAX_AGE_MS    how old a mirror entry may be to be believed
   LOG_LEVEL            trace, debug, info, warn, error, fatal or silent
 
