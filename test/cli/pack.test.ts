@@ -17,7 +17,7 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 const SOURCES = ['src', 'migrations', 'package.json', 'tsconfig.json', 'tsconfig.build.json', 'openapi.yaml', 'README.md', 'CHANGELOG.md']
 const SIZE_MAX = 400_000
 const WANTED = /^(dist\/.*|migrations\/(\d{4}_\w+\.sql|meta\/_journal\.json)|openapi\.yaml|package\.json|README\.md|CHANGELOG\.md|LICENSE)$/
-const UNWANTED = /\.(ts|map|tsbuildinfo)$|(^|\/)test/
+const UNWANTED = /\.(ts|map|tsbuildinfo)$|(^|\/)tests?\/|\.test\./
 
 /** A copy, because packing builds from clean: others may be running what was built. */
 const folder = temporaryFolder('pack')
