@@ -5,6 +5,12 @@ import { TIME_BEGIN } from './period.ts'
 /** Clocks differ, and a caller's may be ahead of ours: this much of the future is accepted. */
 export const AHEAD_MAX_MS = 5 * 60_000
 
+/** The end of year 9999: what is later has no RFC 3339 text. */
+export const LAST_INSTANT: Instant = Date.UTC(10_000, 0) - 1
+
+/** Time can be frozen before this: the windows of then, which last a year at most, still end before year 10000. */
+export const FROZEN_BEFORE: Instant = Date.UTC(9998, 0)
+
 /** Clocks of replicas differ by no more, on a bad day. */
 export const CLOCK_SKEW_MAX_MS = 500
 
@@ -25,6 +31,9 @@ export function parseInstant (text: string | null | undefined, pointer: string):
   }
   if (at < TIME_BEGIN) {
     throw new TollgateError('invalid_request', `${nameOf(pointer)} must not be before 1970-01-01T00:00:00Z`, { pointer })
+  }
+  if (at > LAST_INSTANT) {
+    throw new TollgateError('invalid_request', `${nameOf(pointer)} must not be after 9999-12-31T23:59:59.999Z`, { pointer })
   }
   return at
 }

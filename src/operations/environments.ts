@@ -1,5 +1,6 @@
 import type { Instant } from '../domain/entitlement.ts'
 import { isEnvironmentName, parsePlanRef } from '../domain/ids.ts'
+import { FROZEN_BEFORE } from '../domain/time.ts'
 import { TollgateError } from '../errors.ts'
 import type { Environment } from '../storage/environments.ts'
 import { available } from '../storage/ledger-reader.ts'
@@ -46,6 +47,9 @@ export async function putEnvironment (
       `${name} is a test clock: its default plan is that of ${known.parent}, and POST /v1/clock moves its time`, { pointer: '?name' })
   }
   const { defaultPlan, fixedNow } = settings
+  if (fixedNow !== null && fixedNow >= FROZEN_BEFORE) {
+    throw new TollgateError('invalid_request', 'now must be before 9998-01-01T00:00:00Z', { pointer: '/now' })
+  }
   if (defaultPlan !== null) {
     const plan = await available(stores.catalog.find(name, parsePlanRef(defaultPlan, '/defaultPlan')))
     if (plan === undefined) throw new TollgateError('TERR1020', 'feature or plan not found', { pointer: '/defaultPlan' })

@@ -35,6 +35,9 @@ t.test('settings that make no sense are refused, naming the field, and change no
   t.hasStrict(await api.settings({ defaultPlan: 'plan:nope@0' }), { status: 400, code: 'TERR1020', errors: [{ pointer: '/defaultPlan' }] })
   t.hasStrict(await api.settings({ defaultPlan: 'free' }), { status: 400, code: 'invalid_request', errors: [{ pointer: '/defaultPlan' }] })
   t.hasStrict(await api.settings({ now: 'noon' }), { status: 400, code: 'invalid_request', errors: [{ pointer: '/now' }] })
+  for (const now of ['9999-12-31T23:59:59-23:59', '9999-12-31T23:59:59Z', '9998-01-01T00:00:00Z', '1969-12-31T23:59:59Z']) {
+    t.hasStrict(await api.settings({ now }), { status: 400, code: 'invalid_request', errors: [{ pointer: '/now' }] }, now)
+  }
   t.hasStrict(await api.settings({ defaultplan: 'plan:free@0' }), { status: 400, errors: [{ pointer: '/defaultplan' }] })
   t.hasStrict(await live.settings({ defaultPlan: 'plan:free@0' }), { status: 400, code: 'TERR1020' }, 'a plan of another environment is none')
   t.hasStrict(await read('test'), { defaultPlan: 'plan:free@0' })
@@ -100,6 +103,16 @@ t.test('a report that is refused for its own content creates no org', async t =>
   t.hasStrict(await api.report('org:refused', 'feature:other'), { status: 400, code: 'feature_not_found' })
   t.hasStrict(await api.report('org:refused', 'feature:peak', -1), { status: 400, code: 'invalid_amount' })
   t.strictSame(await api.rows(), before)
+})
+
+t.test('time may be frozen as late as its windows still end in a year of four digits', async t => {
+  await api.push({ 'plan:yearly@0': { anchor: 'calendar', interval: '@yearly', features: { 'feature:late': { tiers: [{}] } } } })
+  await api.on('9997-12-31T23:59:59.999Z')
+  await api.subscribe('org:late', 'plan:yearly@0')
+  const at = '9998-01-01T00:04:59.999Z'
+  t.hasStrict(await api.report('org:late', 'feature:late', 1, { at }), { used: 1, window: { end: '9999-01-01T00:00:00.000Z' } })
+  t.hasStrict(await api.usage('org:late', 'feature:late'), { current: { end: '9998-01-01T00:00:00.000Z' } })
+  t.hasStrict(await api.usage('org:late', 'feature:late', { to: '9999-12-31T23:59:59Z' }), { current: { used: 0 } })
 })
 
 t.end()
