@@ -18,6 +18,7 @@ import { checkoutRoutes } from './routes/checkout.ts'
 import { clockRoutes } from './routes/clock.ts'
 import { costRoutes } from './routes/cost.ts'
 import { environmentRoutes } from './routes/environments.ts'
+import { eventRoutes } from './routes/events.ts'
 import { keyRoutes } from './routes/keys.ts'
 import { orgRoutes } from './routes/orgs.ts'
 import { planRoutes } from './routes/plans.ts'
@@ -35,6 +36,8 @@ declare module 'fastify' {
 /** Time for callers who keep connections open to send one more request, and hear that they should go elsewhere. */
 const FAREWELL_MS = 500
 const BODY_BYTES_MAX = 64 * 1024
+/** Of one id in a path, as characters: no id is longer. */
+const PATH_PARAM_LENGTH_MAX = 300
 const HEADER_BYTES_MAX = 16 * 1024
 const HEADERS_TIMEOUT_MS = 10_000
 const REQUEST_TIMEOUT_MS = 20_000
@@ -65,6 +68,7 @@ export async function buildApp (options: AppOptions): Promise<FastifyInstance> {
     // A logger of its own for every request costs more than the one line that most of them write; lines name their request.
     childLoggerFactory: logger => logger,
     bodyLimit: BODY_BYTES_MAX,
+    routerOptions: { maxParamLength: PATH_PARAM_LENGTH_MAX },
     requestTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
     http: { maxHeaderSize: HEADER_BYTES_MAX, headersTimeout: HEADERS_TIMEOUT_MS },
@@ -108,7 +112,8 @@ export async function buildApp (options: AppOptions): Promise<FastifyInstance> {
     await guarded.register(testClock)
     await guarded.register(async v1 => {
       const all = [
-        reportRoutes, canRoutes, usageRoutes, costRoutes, planRoutes, orgRoutes, checkoutRoutes, environmentRoutes, clockRoutes, keyRoutes
+        reportRoutes, canRoutes, usageRoutes, costRoutes, eventRoutes, planRoutes, orgRoutes, checkoutRoutes, environmentRoutes, clockRoutes,
+        keyRoutes
       ]
       for (const routes of all) await v1.register(routes)
     }, { prefix: '/v1' })

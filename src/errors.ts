@@ -18,6 +18,7 @@ export const errors = {
   forbidden: { status: 403, title: 'The key may not do this' },
   no_payment_provider: { status: 403, title: 'No payment provider is set up' },
   not_found: { status: 404, title: 'Not Found' },
+  event_not_found: { status: 404, title: 'No such event' },
   environment_not_found: { status: 404, title: 'No such environment' },
   method_not_allowed: { status: 405, title: 'Method Not Allowed' },
   request_timeout: { status: 408, title: 'The request did not arrive in time' },
@@ -35,7 +36,7 @@ export const errors = {
 
 export type ErrorCode = keyof typeof errors
 
-/** One bad field: a JSON pointer into the body (`/n`), or `?name` of the query, `name` of a header. */
+/** One bad field: a JSON pointer into the body (`/n`), or `?name` of the query or the path, `name` of a header. */
 export interface FieldProblem {
   readonly pointer: string
   readonly detail: string

@@ -62,7 +62,7 @@ function invalid ({ validation: found = [], validationContext }: FastifyError): 
     const named = { additionalProperties: params.additionalProperty, required: params.missingProperty }[keyword] as string | undefined
     const path = named === undefined ? instancePath : `${instancePath}/${named.replaceAll('~', '~0').replaceAll('/', '~1')}`
     const name = named ?? path.slice(path.lastIndexOf('/') + 1)
-    const pointer = validationContext === 'querystring' ? `?${path.slice(1)}` : validationContext === 'headers' ? path.slice(1) : path
+    const pointer = validationContext === 'querystring' || validationContext === 'params' ? `?${path.slice(1)}` : validationContext === 'headers' ? path.slice(1) : path
     if (keyword === 'additionalProperties') return { pointer, detail: `unknown field "${name}"` }
     if (keyword === 'required') return { pointer, detail: REQUIRED[name] ?? `${name} is required` }
     return { pointer, detail: `${name === '' ? 'the body' : path.slice(1)} ${readable(keyword, params, message)}` }

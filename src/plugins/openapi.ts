@@ -32,6 +32,7 @@ export default fp<OpenapiOptions>(async (app, { version }) => {
       servers: [{ url: '/' }],
       tags: [
         { name: 'main', description: 'Report, ask, read back' },
+        { name: 'events', description: 'What was recorded, one by one' },
         { name: 'plans', description: 'What is sold' },
         { name: 'orgs', description: 'Who holds what' },
         { name: 'environments', description: 'Separate data sets, and test clocks' },

@@ -16,7 +16,7 @@ const Body = Type.Object({
   clobber: Type.Optional(Type.Unsafe<boolean | null>({ type: ['boolean', 'null'], description: 'Set the total of the window to `n` instead of adding' })),
   id: Type.Optional(Type.String({ maxLength: 300, description: 'Makes a retry free: the same id counts once' })),
   properties: Type.Optional(Type.Unsafe<Record<string, unknown>>({ type: 'object', description: 'Kept with the event' }))
-}, { additionalProperties: false, examples: [{ org: 'org:acme', feature: 'feature:api-calls', n: 3 }] })
+}, { additionalProperties: false, examples: [{ org: 'org:acme', feature: 'feature:api-calls', n: 3, id: 'call-1' }] })
 
 const Answer = Type.Object({
   id: Type.String(),

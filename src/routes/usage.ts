@@ -2,12 +2,12 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { parseInstant } from '../domain/time.ts'
 import { type FeatureUsage, usage, type WindowUsage } from '../operations/usage.ts'
-import { PageLimit, pageOf } from './page.ts'
+import { pageOf, type PageLength, queryLimit } from './page.ts'
 import {
   FeatureId, Figure, FigureOrUnlimited, OrgId, problems, QueryTime, Time, TimeOrNull, timeText, timeTextOrNull
 } from './schemas.ts'
 
-const PAGE = { standard: 12, max: 100 }
+const PAGE: PageLength = { standard: 12, max: 100 }
 
 const Query = Type.Object({
   org: OrgId,
@@ -15,7 +15,7 @@ const Query = Type.Object({
   from: Type.Optional(QueryTime),
   to: Type.Optional(QueryTime),
   cursor: Type.Optional(Type.String({ maxLength: 64, description: 'The `cursor` of the page before' })),
-  limit: Type.Optional(PageLimit('Past windows', PAGE))
+  limit: queryLimit('Past windows', PAGE)
 }, { additionalProperties: false })
 
 const WindowFigures = Type.Object({

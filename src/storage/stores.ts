@@ -4,6 +4,7 @@ import { type Clocks, clockStore } from './clocks.ts'
 import { coalesce } from './coalesce.ts'
 import type { Database } from './database.ts'
 import { type Environments, environmentStore } from './environments.ts'
+import { type EventLog, eventLog } from './event-log.ts'
 import { type Keys, keyStore } from './keys.ts'
 import { type Ledger, ledger, type LedgerEvents } from './ledger.ts'
 import { type LedgerReader, ledgerReader } from './ledger-reader.ts'
@@ -34,6 +35,7 @@ export interface Stores {
   readonly checkouts: Checkouts
   readonly ledger: Ledger
   readonly reader: LedgerReader
+  readonly eventLog: EventLog
   readonly mirror: Mirror | undefined
   /** How old a mirror entry may be to be believed. */
   readonly mirrorAgeMaxMs: number
@@ -71,6 +73,7 @@ export async function openStores ({ database, mirrorFor, mirrorAgeMaxMs, events 
     checkouts: checkoutStore(database),
     ledger: writer,
     reader: ledgerReader(database),
+    eventLog: eventLog(database),
     mirror,
     mirrorAgeMaxMs,
     secret,
