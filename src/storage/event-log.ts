@@ -95,7 +95,15 @@ const usedFeatures = prepare<'org'>(sql`
   )
   select feature from used where feature is not null`)
 
-/** A page of each feature, from the end of its stretch of the index, and the newest of all those. */
+const STRETCH = sql`org = ${sql.placeholder('org')} and feature = wanted.feature
+  and at >= ${sql.placeholder('from')}::timestamptz and at < ${sql.placeholder('to')}::timestamptz
+  and at <= ${sql.placeholder('beforeAt')}::timestamptz
+  and (at, seq) < (${sql.placeholder('beforeAt')}::timestamptz, ${sql.placeholder('beforeSeq')}::bigint)`
+
+/**
+ * A page of each feature, from the end of its stretch of the index, and the newest of all those. The index knows no order
+ * among equal instants: so first how far back a page goes, in the index's own order, and then all from there on.
+ */
 const newestOf = prepare<'org' | 'features' | 'from' | 'to' | 'beforeAt' | 'beforeSeq' | 'count'>(sql`
   select ${COLUMNS}, o.name, f.name
   from unnest(${sql.placeholder('features')}::int[]) as wanted (feature)
@@ -103,10 +111,9 @@ const newestOf = prepare<'org' | 'features' | 'from' | 'to' | 'beforeAt' | 'befo
   join orgs o on o.id = ${sql.placeholder('org')}
   cross join lateral (
     select * from events
-    where org = ${sql.placeholder('org')} and feature = wanted.feature
-      and at >= ${sql.placeholder('from')}::timestamptz and at < ${sql.placeholder('to')}::timestamptz
-      and at <= ${sql.placeholder('beforeAt')}::timestamptz
-      and (at, seq) < (${sql.placeholder('beforeAt')}::timestamptz, ${sql.placeholder('beforeSeq')}::bigint)
+    where ${STRETCH} and at >= coalesce(
+      (select at from events where ${STRETCH} order by at desc offset ${sql.placeholder('count')}::int - 1 limit 1), '-infinity'
+    )
     order by at desc, seq desc limit ${sql.placeholder('count')}
   ) e
   order by e.at desc, e.seq desc limit ${sql.placeholder('count')}`)
