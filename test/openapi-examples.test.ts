@@ -1,0 +1,56 @@
+import t from 'tap'
+import { type Body, openApi } from './fixtures/api.ts'
+import { filledIn, operationsOf } from './fixtures/operations.ts'
+
+/** The order in which a person may press "Execute" in Swagger UI, on an empty ledger, without filling anything in. */
+const ORDER = [
+  'get /healthz',
+  'get /readyz',
+  'get /v1/whoami',
+  'post /v1/push',
+  'get /v1/pull',
+  'post /v1/subscribe',
+  'post /v1/report',
+  'get /v1/can',
+  'get /v1/usage',
+  'get /v1/events',
+  'get /v1/events/{id}',
+  'get /v1/limits',
+  'get /v1/phase',
+  'get /v1/phases',
+  'get /v1/whois',
+  'put /v1/environments/{name}',
+  'get /v1/environments/{name}'
+]
+
+/**
+ * Ids that nobody can know before: the example in the document shows their form, and the value is taken from an earlier
+ * answer, as a person would. By operation: the parameter, and where its value comes from.
+ */
+const TAKEN: Readonly<Record<string, (answers: ReadonlyMap<string, Body>) => Record<string, string>>> = {}
+
+const api = await openApi(t)
+const operations = new Map((await operationsOf(api)).map(operation => [operation.name, operation]))
+
+t.test('every operation of the document has its place in the order', async t => {
+  t.strictSame([...operations.keys()].filter(name => !ORDER.includes(name)), [], 'add what is new where its examples can work')
+  t.strictSame(ORDER.filter(name => !operations.has(name)), [], 'nothing is left of what is gone')
+  t.strictSame(Object.keys(TAKEN).filter(name => !operations.has(name)), [])
+})
+
+t.test('the examples of every operation work as they stand, in order', async t => {
+  const answers = new Map<string, Body>()
+  for (const name of ORDER) {
+    const operation = operations.get(name)
+    if (operation === undefined) continue
+    const { status, raw, body } = await api.send(filledIn(operation, TAKEN[name]?.(answers)))
+    t.ok(status >= 200 && status < 300, `${name} answers ${status} ${status < 300 ? '' : raw}`)
+    answers.set(name, body)
+  }
+  t.strictSame((answers.get('post /v1/push')?.results as Body[]).map(({ status }) => status), ['ok', 'ok'])
+  t.hasStrict(answers.get('get /v1/can'), { ok: true, used: 3, limit: 1000 })
+  t.hasStrict(answers.get('get /v1/usage'), { current: { used: 3 } })
+  t.hasStrict(answers.get('get /v1/events'), { events: [{ id: 'call-1', n: 3 }] })
+})
+
+t.end()
