@@ -1,0 +1,33 @@
+import t, { type Test } from 'tap'
+import { postgresMissing } from '../fixtures/postgres.ts'
+import { redisMissing } from '../fixtures/redis.ts'
+import { fuzzRound } from './round.ts'
+
+const REQUESTS = { embedded: 20_000, servers: 1_500 }
+/** Refusals that some of these requests meet: if they do not, the others do not get far either. */
+const REACHED = ['invalid_request', 'invalid_id', 'invalid_amount', 'org_not_found', 'feature_not_found', 'TERR1020', 'unauthorized', 'forbidden',
+  'not_found', 'event_not_found', 'event_conflict', 'body_too_large', 'unsupported_media_type']
+
+/** A minute on two slow cores that others use as well; half of that alone. */
+t.setTimeout(300_000)
+
+const { FUZZ_SEED } = process.env
+const seed = FUZZ_SEED === undefined ? Date.now() % 2 ** 31 : Number(FUZZ_SEED)
+
+async function round (t: Test, on: 'embedded' | 'servers'): Promise<void> {
+  t.comment(`FUZZ_SEED=${seed}`)
+  const { requests, answers, failure } = await fuzzRound(t, { on, seed, requests: REQUESTS[on] })
+  t.equal(failure, undefined, `${requests} requests; FUZZ_SEED=${seed} sends the same`)
+  const codes = new Set([...answers.values()].flatMap(counts => [...counts.keys()].map(answer => answer.split(' ')[1])))
+  if (on === 'embedded') t.strictSame(REACHED.filter(code => !codes.has(code)), [], 'every common refusal was met')
+  t.strictSame([...answers].filter(([, counts]) => ![...counts.keys()].some(answer => answer.startsWith('2'))).map(([name]) => name), [],
+    'every operation was also asked what it answers')
+}
+
+t.test('no request is answered with anything but its answer or a refusal that says why and writes nothing', async t => {
+  await round(t, 'embedded')
+})
+
+t.test('nor on Postgres and Redis', { skip: postgresMissing || redisMissing }, async t => {
+  await round(t, 'servers')
+})

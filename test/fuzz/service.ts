@@ -1,0 +1,132 @@
+import type { Api } from '../fixtures/api.ts'
+import { exampleOf, filledIn, type Operation, operationsOf } from '../fixtures/operations.ts'
+import { wrongWith } from './answer-checks.ts'
+import { type KnownValues, knownValues } from './known-values.ts'
+import type { FuzzRequest } from './requests.ts'
+import { curlOf, injected, type Sent, sendable } from './sending.ts'
+import { differences, tableChecksums } from './table-checksums.ts'
+
+const KEY = 'prv_test_0123456789abcdef'
+const SLOW_MS = 5_000
+const READS = ['GET', 'HEAD', 'OPTIONS', 'TRACE']
+
+/** Beside the documented examples: every aggregate, reset and kind of feature, and orgs in every state. */
+const PLANS = {
+  'plan:wide@1': {
+    features: {
+      'feature:api-calls': { tiers: [{ upto: 10 }, { upto: 20, price: 1.5 }], overage: true },
+      'feature:peak': { tiers: [{ upto: 5 }], aggregate: 'max', reset: '@daily' },
+      'feature:seats': { tiers: [{}], aggregate: 'last', reset: 'never' },
+      'feature:visits': { tiers: [{ upto: 3 }], aggregate: 'count', reset: '@hourly' },
+      'feature:disk': { tiers: [{}], aggregate: 'perpetual' },
+      'feature:sso': {}
+    }
+  }
+}
+
+/** The running service under fuzzing, and what is known of it. */
+export interface FuzzedService {
+  readonly operations: readonly Operation[]
+  /** By operation and by status with code: how often it was answered. */
+  readonly answers: ReadonlyMap<string, ReadonlyMap<string, number>>
+  /** Sends the documented examples again, so that there is something to ask about and time goes on. */
+  seed (): Promise<void>
+  /** @throws Violation for an answer that none may be, or a refusal that wrote something */
+  send (request: FuzzRequest): Promise<void>
+}
+
+/** What was found, with the request that found it. */
+export class Violation extends Error {
+  override readonly name = 'Violation'
+  readonly curl: string
+  constructor (message: string, sent: Sent) {
+    super(message)
+    this.curl = curlOf(sent)
+  }
+}
+
+export async function fuzzedService (open: Api): Promise<FuzzedService> {
+  const keyed = await open.as(KEY)
+  const operations = await operationsOf(open)
+  const named = new Map(operations.map(operation => [operation.name, operation]))
+  const known = knownValues()
+  const answers = new Map<string, Map<string, number>>()
+  const tables = await tableChecksums(open.database)
+  let state: { readonly logEnd: string, readonly sums: ReadonlyMap<string, string> } | undefined
+  learnExamples(known, operations)
+
+  async function measure (): Promise<NonNullable<typeof state>> {
+    // In this order: what is written in between moves the end, and is looked into.
+    const logEnd = await tables.logEnd()
+    return { logEnd, sums: await tables.read() }
+  }
+
+  /** Which tables changed since `state` was taken. */
+  async function changes (): Promise<string[]> {
+    if (state === undefined || await tables.logEnd() === state.logEnd) return []
+    const before = state.sums
+    state = await measure()
+    return differences(before, state.sums)
+  }
+
+  function count (operation: string, answer: string): void {
+    const counts = answers.get(operation) ?? new Map<string, number>()
+    answers.set(operation, counts.set(answer, (counts.get(answer) ?? 0) + 1))
+  }
+
+  return {
+    operations,
+    answers,
+    seed: async () => {
+      state = undefined
+      const seeds = operations.filter(({ parameters }) =>
+        parameters.every(parameter => parameter.required !== true || exampleOf(parameter) !== undefined))
+      await open.push(PLANS)
+      // Twice: an example may need what a later one makes.
+      for (const operation of [...seeds, ...seeds]) {
+        const { status, body } = await open.send(filledIn(operation))
+        if (status < 300) known.learn(operation.path, body)
+      }
+      await open.subscribe('org:wide', 'plan:wide@1')
+      await open.subscribe('org:future', { effective: '2999-01-01', features: ['plan:wide@1'] })
+      await open.subscribe('org:gone', 'plan:free@0')
+      await open.subscribe('org:gone', {})
+      for (const feature of Object.keys(PLANS['plan:wide@1'].features)) {
+        const reported = await open.report('org:wide', feature, 1, { id: `wide-${feature}` })
+        known.learn('/v1/events', reported)
+        known.learn('/v1/report', reported)
+      }
+    },
+    send: async request => {
+      const operation = named.get(request.operation) as Operation
+      const sent = sendable(request, seed => known.pick(request.template, seed))
+      state ??= await measure()
+      const started = performance.now()
+      const reply = await (request.keyed ? keyed : open).send(injected(sent)).catch(error => { throw new Violation(String(error), sent) })
+      const took = performance.now() - started
+      const accepted = reply.status >= 200 && reply.status < 300
+      count(request.operation, accepted ? String(reply.status) : `${reply.status} ${String(reply.body.code)}`)
+      if (accepted) known.learn(request.template, reply.body)
+      if (accepted && !READS.includes(sent.method)) state = undefined
+      const wrong = wrongWith(sent, reply, operation)
+      if (wrong !== undefined) throw new Violation(`${wrong}: ${reply.raw.slice(0, 1_000)}`, sent)
+      if (took > SLOW_MS) throw new Violation(`it took ${Math.round(took)} ms`, sent)
+      const changed = (await changes()).filter(table => !(mayChange(sent, request.operation)).includes(table))
+      if (changed.length > 0) throw new Violation(`it answers ${reply.status} and has changed ${changed.join(', ')}`, sent)
+    }
+  }
+}
+
+/**
+ * As in Tier, what a subscription says of an org is stored before its phases are judged, and stays where they are refused.
+ */
+function mayChange ({ payload }: Sent, operation: string): string[] {
+  return operation === 'post /v1/subscribe' && payload?.includes('"info"') === true ? ['orgs'] : []
+}
+
+function learnExamples (known: KnownValues, operations: readonly Operation[]): void {
+  for (const { path, parameters, body } of operations) {
+    for (const parameter of parameters) known.learn(path, { [parameter.name]: exampleOf(parameter) })
+    if (body !== undefined) known.learn(path, exampleOf(body))
+  }
+}
