@@ -13,21 +13,43 @@ const ORDER = [
   'post /v1/report',
   'get /v1/can',
   'get /v1/usage',
+  'get /v1/cost',
   'get /v1/events',
   'get /v1/events/{id}',
   'get /v1/limits',
   'get /v1/phase',
   'get /v1/phases',
   'get /v1/whois',
+  'post /v1/checkout',
+  'get /v1/payment_methods',
+  'post /v1/clock',
+  'get /v1/clock',
+  'post /v1/keys',
+  'get /v1/keys',
+  'get /v1/keys/{id}',
+  'post /v1/keys/{id}/rotate',
+  'post /v1/keys/{id}/revoke',
   'put /v1/environments/{name}',
-  'get /v1/environments/{name}'
+  'get /v1/environments/{name}',
+  'get /v1/environments',
+  // Of the clock that was made above.
+  'delete /v1/environments/{name}'
 ]
 
 /**
  * Ids that nobody can know before: the example in the document shows their form, and the value is taken from an earlier
  * answer, as a person would. By operation: the parameter, and where its value comes from.
  */
-const TAKEN: Readonly<Record<string, (answers: ReadonlyMap<string, Body>) => Record<string, string>>> = {}
+const TAKEN: Readonly<Record<string, (answers: ReadonlyMap<string, Body>) => Record<string, string>>> = {
+  'get /v1/clock': answers => ({ id: answers.get('post /v1/clock')?.id }),
+  'get /v1/keys/{id}': answers => ({ id: answers.get('post /v1/keys')?.id }),
+  'post /v1/keys/{id}/rotate': answers => ({ id: answers.get('post /v1/keys')?.id }),
+  'post /v1/keys/{id}/revoke': answers => ({ id: answers.get('post /v1/keys')?.id }),
+  'delete /v1/environments/{name}': answers => {
+    const id = answers.get('post /v1/clock')?.id
+    return { name: id, confirm: id }
+  }
+}
 
 const api = await openApi(t)
 const operations = new Map((await operationsOf(api)).map(operation => [operation.name, operation]))

@@ -97,10 +97,10 @@ async function everyKey (service: Service): Promise<Key[]> {
   let cursor: string | null = null
   for (let page = 0; page < PAGES_MAX; page += 1) {
     const query = new URLSearchParams({ limit: String(PAGE_KEYS), ...(cursor !== null && { cursor }) })
-    const answer = await service.call('GET', `/v1/keys?${query}`) as { keys: Key[], cursor: string | null }
+    const answer = await service.call('GET', `/v1/keys?${query}`) as { keys: Key[], nextCursor: string | null }
     keys.push(...answer.keys)
-    if (answer.cursor === null) return keys
-    cursor = answer.cursor
+    if (answer.nextCursor === null) return keys
+    cursor = answer.nextCursor
   }
   throw new Failure(`there are more than ${PAGE_KEYS * PAGES_MAX} keys`)
 }

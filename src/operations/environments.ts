@@ -19,7 +19,7 @@ export interface EnvironmentPage {
 /** @param cursor of the page before; null: from the start. @throws TollgateError `invalid_request` */
 export async function listEnvironments (stores: Stores, own: string, cursor: string | null, pageMax: number): Promise<EnvironmentPage> {
   if (cursor !== null && !isEnvironmentName(cursor)) {
-    throw new TollgateError('invalid_request', 'cursor must be the cursor of the page before', { pointer: '?cursor' })
+    throw new TollgateError('invalid_request', 'cursor must be the nextCursor of the page before', { pointer: '?cursor' })
   }
   const rows = await available(stores.environments.list(own, cursor, pageMax + 1))
   const environments = rows.slice(0, pageMax)

@@ -58,7 +58,7 @@ export interface KeyPage {
 /** Newest first, those that count no more among them. @throws TollgateError `invalid_request` for a cursor that is none */
 export async function listKeys (stores: Stores, environment: string, cursor: string | null, pageMax: number): Promise<KeyPage> {
   if (cursor !== null && !isUuid(cursor)) {
-    throw new TollgateError('invalid_request', 'cursor must be the cursor of the page before', { pointer: '?cursor' })
+    throw new TollgateError('invalid_request', 'cursor must be the nextCursor of the page before', { pointer: '?cursor' })
   }
   const keys = await available(stores.keys.list(environment, cursor, pageMax + 1))
   const page = keys.slice(0, pageMax)

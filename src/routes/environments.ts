@@ -34,11 +34,11 @@ const Answer = Type.Object({
 
 const Page = Type.Object({
   environments: Type.Array(Answer, { description: 'The one that the key opens, then its test clocks, oldest first' }),
-  cursor: Type.Union([Type.String(), Type.Null()], { description: 'null: there is no further page' })
+  nextCursor: Type.Union([Type.String(), Type.Null()], { description: 'null: there is no further page' })
 })
 
 const PageQuery = Type.Object({
-  cursor: Type.Optional(Type.String({ maxLength: 63, description: 'The `cursor` of the page before' })),
+  cursor: Type.Optional(Type.String({ maxLength: 63, description: 'The `nextCursor` of the page before' })),
   limit: Type.Optional(Type.String({
     pattern: '^[1-9][0-9]{0,2}$', description: `Environments in one page: 1 to ${PAGE_MAX}, ${PAGE_STANDARD} if absent`
   }))
@@ -60,7 +60,7 @@ export const environmentRoutes: FastifyPluginAsyncTypebox = async app => {
     }
   }, async ({ query: { cursor = null, limit }, principal: { environment } }) => {
     const page = await listEnvironments(app.stores, environment, cursor, pageOf(limit))
-    return { environments: page.environments.map(wire), cursor: page.cursor }
+    return { environments: page.environments.map(wire), nextCursor: page.cursor }
   })
 
   app.get('/environments/:name', {

@@ -4,10 +4,10 @@ import { environmentOfNewKey, type KeyKind, type Scope, SCOPES } from '../domain
 import { parseInstant } from '../domain/time.ts'
 import { createKey, getKey, listKeys, type MadeKey, revokeKey, rotateKey } from '../operations/keys.ts'
 import type { StoredKey } from '../storage/keys.ts'
-import { PageLimit, pageOf } from './page.ts'
+import { pageOf, type PageLength, queryLimit } from './page.ts'
 import { problems, Time, TimeOrNull, timeText, timeTextOrNull } from './schemas.ts'
 
-const PAGE = { standard: 20, max: 100 }
+const PAGE: PageLength = { standard: 20, max: 100 }
 const OVERLAP_STANDARD_SECONDS = 24 * 60 * 60
 const OVERLAP_MAX_SECONDS = 30 * OVERLAP_STANDARD_SECONDS
 
@@ -44,8 +44,8 @@ const Rotation = Type.Unsafe<{ overlapSeconds?: number } | null>({
 })
 
 const Query = Type.Object({
-  cursor: Type.Optional(Type.String({ maxLength: 64, description: 'The `cursor` of the page before' })),
-  limit: Type.Optional(PageLimit('Keys', PAGE))
+  cursor: Type.Optional(Type.String({ maxLength: 64, description: 'The `nextCursor` of the page before' })),
+  limit: queryLimit('Keys', PAGE)
 }, { additionalProperties: false })
 
 const Key = Type.Object({
@@ -69,7 +69,7 @@ const Made = Type.Object({
 
 const Page = Type.Object({
   keys: Type.Array(Key),
-  cursor: Type.Unsafe<string | null>({ type: ['string', 'null'], description: 'null: there is no further page' })
+  nextCursor: Type.Unsafe<string | null>({ type: ['string', 'null'], description: 'null: there is no further page' })
 }, { description: 'Keys, newest first' })
 
 export const keyRoutes: FastifyPluginAsyncTypebox = async app => {
@@ -98,7 +98,7 @@ export const keyRoutes: FastifyPluginAsyncTypebox = async app => {
     }
   }, async ({ query: { cursor = null, limit }, principal: { environment } }) => {
     const page = await listKeys(app.stores, environment, cursor, pageOf(limit, PAGE))
-    return { keys: page.keys.map(wire), cursor: page.cursor }
+    return { keys: page.keys.map(wire), nextCursor: page.cursor }
   })
 
   app.get('/keys/:id', {

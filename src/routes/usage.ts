@@ -14,7 +14,7 @@ const Query = Type.Object({
   feature: Type.Optional(FeatureId),
   from: Type.Optional(QueryTime),
   to: Type.Optional(QueryTime),
-  cursor: Type.Optional(Type.String({ maxLength: 64, description: 'The `cursor` of the page before' })),
+  cursor: Type.Optional(Type.String({ maxLength: 64, description: 'The `nextCursor` of the page before' })),
   limit: queryLimit('Past windows', PAGE)
 }, { additionalProperties: false })
 
@@ -32,7 +32,7 @@ const Feature = Type.Object({
   feature: Type.String(),
   current: Type.Union([WindowFigures, Type.Null()], { description: 'null: not held now, or not metered' }),
   past: Type.Array(WindowFigures, { description: 'Newest first, each with its limit at its end' }),
-  cursor: Type.Union([Type.String(), Type.Null()], { description: 'null: there is no further page' })
+  nextCursor: Type.Union([Type.String(), Type.Null()], { description: 'null: there is no further page' })
 })
 
 const Answer = Type.Union([
@@ -67,7 +67,7 @@ export const usageRoutes: FastifyPluginAsyncTypebox = async app => {
 }
 
 function wire ({ feature, current, past, cursor }: FeatureUsage) {
-  return { feature, current: current === null ? null : figures(current), past: past.map(figures), cursor: timeTextOrNull(cursor) }
+  return { feature, current: current === null ? null : figures(current), past: past.map(figures), nextCursor: timeTextOrNull(cursor) }
 }
 
 function figures ({ start, end, ...rest }: WindowUsage) {

@@ -18,6 +18,8 @@ const ROUTES: Record<string, Scope | 'anyone'> = {
   'GET /v1/can': 'read',
   'GET /v1/usage': 'read',
   'GET /v1/cost': 'read',
+  'GET /v1/events': 'read',
+  'GET /v1/events/:id': 'read',
 
   'POST /v1/push': 'admin',
   'GET /v1/pull': 'read',

@@ -23,8 +23,8 @@ t.test('a key lists its own environment, then that one\'s test clocks, oldest fi
   await newEnvironment('other', 1)
   await own.push({ 'plan:free@0': { features: { 'feature:calls': {} } } })
   await own.settings({ defaultPlan: 'plan:free@0' })
-  const { environments, cursor } = await list(own)
-  t.equal(cursor, null)
+  const { environments, nextCursor } = await list(own)
+  t.equal(nextCursor, null)
   t.strictSame(names({ environments }), ['list', ...ids])
   const [first, clock] = environments as [Body, Body]
   t.strictSame(first, { name: 'list', parent: null, defaultPlan: 'plan:free@0', now: null, createdAt: first.createdAt, expiresAt: null })
@@ -42,7 +42,7 @@ t.test('pages taken one after the other are the whole, at any size', async t => 
       const page: Body = await list(own, { limit, ...(cursor !== null && { cursor }) })
       t.ok(page.environments.length <= Number(limit))
       seen.push(...names(page))
-      cursor = page.cursor
+      cursor = page.nextCursor
     } while (cursor !== null)
     t.strictSame(seen, ['zz-pages', ...ids], `pages of ${limit}`)
   }

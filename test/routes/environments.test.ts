@@ -81,7 +81,7 @@ t.test('with a default plan, asking about an org that was never seen answers as 
   t.hasStrict(await api.can('org:unseen', 'feature:calls', 11), { ok: false, reason: 'limit_reached' })
   t.hasStrict(await api.can('org:unseen', 'feature:other'), { ok: false, reason: 'feature_not_found' })
   t.equal((await api.can('org:unseen')).features.length, 2)
-  t.hasStrict(await api.usage('org:unseen', 'feature:calls'), { current: { used: 0, limit: 10 }, past: [], cursor: null })
+  t.hasStrict(await api.usage('org:unseen', 'feature:calls'), { current: { used: 0, limit: 10 }, past: [], nextCursor: null })
   t.equal((await api.usage('org:unseen')).features.length, 2)
   t.hasStrict(await api.usage('org:unseen', 'feature:other'), { code: 'feature_not_found' })
   t.hasStrict(await api.whois('org:unseen'), { code: 'org_not_found' }, 'it is not stored')

@@ -109,7 +109,7 @@ t.test('the list is of one environment, newest first, page by page, and whole at
   const list = async (query: string): Promise<Body> => (await send(open, 'GET', query, null, admin)).body
   const whole = await list('')
   t.strictSame(whole.keys.slice(0, 6).map(({ id }: Body) => id), made)
-  t.strictSame([whole.keys.length, whole.cursor], [7, null])
+  t.strictSame([whole.keys.length, whole.nextCursor], [7, null])
   t.notOk('key' in whole.keys[0])
   for (const limit of [1, 2, 3, 7, 100]) {
     const seen: Body[] = []
@@ -118,7 +118,7 @@ t.test('the list is of one environment, newest first, page by page, and whole at
       const page: Body = await list(`?limit=${limit}${cursor === '' ? '' : `&cursor=${cursor}`}`)
       t.ok(page.keys.length <= limit)
       seen.push(...page.keys)
-      cursor = page.cursor
+      cursor = page.nextCursor
     }
     // The key that asks was used meanwhile.
     t.strictSame(seen.map(({ id }) => id), whole.keys.map(({ id }: Body) => id), `by ${limit}`)

@@ -37,7 +37,7 @@ t.test('the current window, then past ones, newest first, those without usage to
     past: [{
       start: '2023-03-31T00:00:00.000Z', end: '2023-04-30T00:00:00.000Z', used: 12, reserved: 0, limit: 10, remaining: 0, overage: 2
     }],
-    cursor: '2023-03-31T00:00:00.000Z'
+    nextCursor: '2023-03-31T00:00:00.000Z'
   })
   t.strictSame(await past(org), ['2023-03-31 2023-04-30 12/10', '2023-02-28 2023-03-31 0/10', '2023-01-31 2023-02-28 4/10'])
 })
@@ -94,7 +94,7 @@ t.test('pages taken one after the other are the whole, at any size', async t => 
   for (const month of ['02', '05', '06', '11']) await api.report(org, 'feature:calls', Number(month), { at: `2020-${month}-15T00:00:00Z` })
   await api.on('2023-05-15')
   const whole = await api.usage(org, 'feature:calls', { limit: '100' })
-  t.equal(whole.cursor, null)
+  t.equal(whole.nextCursor, null)
   t.equal(whole.past.length, 39)
   t.strictSame(shown(whole.past).filter(text => !text.endsWith(' 0/10')), [
     '2020-10-31 2020-11-30 11/10', '2020-05-31 2020-06-30 6/10', '2020-04-30 2020-05-31 5/10', '2020-01-31 2020-02-29 2/10'
@@ -105,7 +105,7 @@ t.test('pages taken one after the other are the whole, at any size', async t => 
     do {
       const page: Body = await api.usage(org, 'feature:calls', { limit, ...(cursor !== null && { cursor }) })
       pages.push(...page.past)
-      cursor = page.cursor
+      cursor = page.nextCursor
     } while (cursor !== null)
     t.strictSame(pages, whole.past, `pages of ${limit}`)
   }
@@ -124,7 +124,7 @@ t.test('from and to choose the past windows that overlap them', async t => {
   t.strictSame(await months({ from: '2023-05-01T00:00:00Z', to: '2023-05-01T00:00:00Z' }), [])
   t.strictSame(await months({ from: '2024-01-01T00:00:00Z' }), [])
   t.strictSame(await months({ from: '2023-02-10T00:00:00Z', limit: '2', cursor: '2023-05-01T00:00:00.000Z' }), ['04', '03'])
-  t.equal((await api.usage(org, 'feature:calls', { from: '2023-05-01T00:00:00Z', limit: '2' })).cursor, null, 'nothing is left behind from')
+  t.equal((await api.usage(org, 'feature:calls', { from: '2023-05-01T00:00:00Z', limit: '2' })).nextCursor, null, 'nothing is left behind from')
 })
 
 t.test('without a feature: every metered one that is or was held', async t => {
@@ -143,7 +143,7 @@ t.test('without a feature: every metered one that is or was held', async t => {
 t.test('a boolean feature has no windows', async t => {
   const org = await newOrg('2023-01-01')
   await api.on('2023-06-01')
-  t.strictSame(await api.usage(org, 'feature:sso'), { org, feature: 'feature:sso', current: null, past: [], cursor: null })
+  t.strictSame(await api.usage(org, 'feature:sso'), { org, feature: 'feature:sso', current: null, past: [], nextCursor: null })
 })
 
 t.test('a feature that is only planned has no usage yet', async t => {
