@@ -112,8 +112,8 @@ export async function buildApp (options: AppOptions): Promise<FastifyInstance> {
     await guarded.register(testClock)
     await guarded.register(async v1 => {
       const all = [
-        reportRoutes, canRoutes, usageRoutes, costRoutes, eventRoutes, planRoutes, orgRoutes, checkoutRoutes, environmentRoutes, clockRoutes,
-        keyRoutes
+        reportRoutes, canRoutes, usageRoutes, costRoutes, eventRoutes, planRoutes, orgRoutes, checkoutRoutes, environmentRoutes,
+        clockRoutes, keyRoutes
       ]
       for (const routes of all) await v1.register(routes)
     }, { prefix: '/v1' })

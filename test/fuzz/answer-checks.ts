@@ -11,8 +11,11 @@ const UNREADABLE = [
 
 const MEMBERS = ['code', 'detail', 'errors', 'id', 'message', 'status', 'title', 'type']
 
-/** @returns what is wrong with an answer; undefined: nothing */
-export function wrongWith (sent: Sent, { status, headers, body }: Reply, operation: Operation): string | undefined {
+/**
+ * @param parameters of every method of the path: it may be another one that answers
+ * @returns what is wrong with an answer; undefined: nothing
+ */
+export function wrongWith (sent: Sent, { status, headers, body }: Reply, parameters: Operation['parameters']): string | undefined {
   if (status >= 500) return `it answers ${status}`
   // An answer without a body has nothing further to say.
   if (status < 300 || sent.method === 'HEAD') return undefined
@@ -25,10 +28,10 @@ export function wrongWith (sent: Sent, { status, headers, body }: Reply, operati
   if (known === undefined || !Object.hasOwn(errors, code)) return `no error has the code ${String(code)}`
   if (known.status !== status || body.status !== status || known.title !== title) return 'status, code and title do not belong together'
   if (type !== `urn:tollgate:error:${String(code)}` || detail !== message) return 'type or detail are not as they should be'
-  return status === 400 ? unnamed(sent, body, operation) : undefined
+  return status === 400 ? unnamed(sent, body, parameters) : undefined
 }
 
-function unnamed (sent: Sent, { message, errors: problems }: Body, { parameters }: Operation): string | undefined {
+function unnamed (sent: Sent, { message, errors: problems }: Body, parameters: Operation['parameters']): string | undefined {
   if (problems === undefined || problems.length === 0) return UNREADABLE.includes(message) ? undefined : `it names no field, and says "${String(message)}"`
   for (const { pointer, detail } of problems as Array<{ pointer: unknown, detail: unknown }>) {
     if (typeof pointer !== 'string' || typeof detail !== 'string' || detail === '') return 'a problem has no pointer or no detail'

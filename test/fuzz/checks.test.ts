@@ -13,7 +13,7 @@ const PROBLEM = {
 }
 
 function judged (status: number, body: object, type = 'application/problem+json'): string | undefined {
-  return wrongWith(SENT, { status, headers: { 'content-type': type }, raw: '', body }, OPERATION)
+  return wrongWith(SENT, { status, headers: { 'content-type': type }, raw: '', body }, OPERATION.parameters)
 }
 
 t.test('an answer is right if it is 2xx, or says why it is not and where', async t => {

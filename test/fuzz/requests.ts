@@ -36,6 +36,7 @@ export type Damage =
   | { readonly to: 'address', readonly suffix: Text }
 
 const PLACES = 30
+const CONFIRMATION = 'confirm'
 
 const badText: fc.Arbitrary<Text> = fc.oneof(hostileText, usefulText, garbage)
 
@@ -94,7 +95,7 @@ function requestOf ({ name: operation, method, path: template, parameters, body 
     const none: fc.Arbitrary<Pair[]> = fc.constant([])
     return parameter.required === true ? given : fc.oneof({ weight: 2, arbitrary: given }, { weight: 3, arbitrary: none })
   }
-  return fc.record({
+  const request: fc.Arbitrary<FuzzRequest> = fc.record({
     operation: fc.constant(operation),
     method: fc.constant(method),
     template: fc.constant(template),
@@ -110,4 +111,13 @@ function requestOf ({ name: operation, method, path: template, parameters, body 
     keyed: fc.oneof({ weight: 9, arbitrary: fc.constant(false) }, { weight: 1, arbitrary: fc.constant(true) }),
     damage: damages
   })
+  if (!parameters.some(({ name }) => name === CONFIRMATION)) return request
+  return fc.oneof(request, request.map(confirmed))
+}
+
+/** What deletes wants to hear the last word of its path once more. */
+function confirmed (request: FuzzRequest): FuzzRequest {
+  const [named] = Object.values(request.path).slice(-1)
+  const others = request.query.filter(([name]) => name !== CONFIRMATION)
+  return { ...request, query: named === undefined ? others : [...others, [CONFIRMATION, named]] }
 }

@@ -48,7 +48,8 @@ export class Violation extends Error {
 export async function fuzzedService (open: Api): Promise<FuzzedService> {
   const keyed = await open.as(KEY)
   const operations = await operationsOf(open)
-  const named = new Map(operations.map(operation => [operation.name, operation]))
+  const parametersOf = new Map(operations.map(({ path }) =>
+    [path, operations.filter(other => other.path === path).flatMap(({ parameters }) => parameters)]))
   const known = knownValues()
   const answers = new Map<string, Map<string, number>>()
   const tables = await tableChecksums(open.database)
@@ -98,7 +99,6 @@ export async function fuzzedService (open: Api): Promise<FuzzedService> {
       }
     },
     send: async request => {
-      const operation = named.get(request.operation) as Operation
       const sent = sendable(request, seed => known.pick(request.template, seed))
       state ??= await measure()
       const started = performance.now()
@@ -108,7 +108,7 @@ export async function fuzzedService (open: Api): Promise<FuzzedService> {
       count(request.operation, accepted ? String(reply.status) : `${reply.status} ${String(reply.body.code)}`)
       if (accepted) known.learn(request.template, reply.body)
       if (accepted && !READS.includes(sent.method)) state = undefined
-      const wrong = wrongWith(sent, reply, operation)
+      const wrong = wrongWith(sent, reply, parametersOf.get(request.template) ?? [])
       if (wrong !== undefined) throw new Violation(`${wrong}: ${reply.raw.slice(0, 1_000)}`, sent)
       if (took > SLOW_MS) throw new Violation(`it took ${Math.round(took)} ms`, sent)
       const changed = (await changes()).filter(table => !(mayChange(sent, request.operation)).includes(table))
