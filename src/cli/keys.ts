@@ -1,5 +1,5 @@
 import { command, Failure, type Terminal, wholeOption } from './command.ts'
-import { json as jsonText, plain, table } from './output.ts'
+import { duration, json as jsonText, plain, table } from './output.ts'
 import type { Service } from './service.ts'
 
 /** What is shown of `GET /v1/keys`. Times are RFC 3339. */
@@ -71,6 +71,7 @@ export const keysRotate = command({
     const overlapSeconds = wholeOption('overlap', overlap, OVERLAP_SECONDS)
     const service = await connect()
     showMade(await service.call('POST', `${pathOf(id)}/rotate`, { overlapSeconds }) as MadeKey, json, terminal)
+    if (!json) terminal.stderr.write(`tollgate: the old key still counts for ${duration(overlapSeconds)}\n`)
   }
 })
 

@@ -103,7 +103,7 @@ function reasonOf (error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException
   // All addresses of a name failed; they mostly did so for one reason.
   if (error instanceof AggregateError && error.errors.length > 0) return reasonOf(error.errors[0])
-  if (code === 'ECONNREFUSED') return 'nothing listens there. Start one with: tollgate serve'
+  if (code === 'ECONNREFUSED') return 'nothing listens there (tollgate serve would)'
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return 'its name cannot be resolved'
   if (code === 'ECONNRESET' || code === 'UND_ERR_SOCKET') return 'the connection was lost'
   if (code === 'UND_ERR_CONNECT_TIMEOUT') return `no connection within ${CONNECT_TIMEOUT_MS / 1000} s`

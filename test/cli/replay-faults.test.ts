@@ -10,7 +10,7 @@ import { runTool, startTool, type Tool } from './tool.ts'
 import { webPlan } from './web-plan.ts'
 
 const WITHIN_MS = 60_000
-const CONCURRENCY = 8
+const CONCURRENCY = 16
 const sample = sampleLog()
 const LINES = sample.lines.map(line => `${line}\n`)
 const EVENTS = 2 * (LINES.length - sample.malformed.length)

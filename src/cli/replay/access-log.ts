@@ -23,19 +23,24 @@ export class Malformed extends Error {
 /** With ident and user, none of which has a space: with a field more in front, as in logs of several hosts, it would be another. */
 const CLIENT = /(\S+) \S+ \S+/
 const TIME = /\[(\d\d)\/([A-Z][a-z]{2})\/(\d{4}):(\d\d:\d\d:\d\d) ([+-]\d\d)(\d\d)\]/
-const REQUEST = /"(?:[^"\\]|\\.)*"/
+const QUOTED = /"(?:[^"\\]|\\.)*"/
 const STATUS_AND_BYTES = /(?:\d{3}|-) (\d+|-)/
-const LINE = new RegExp(`^${[CLIENT, TIME, REQUEST, STATUS_AND_BYTES].map(({ source }) => source).join(' ')}(?: |$)`)
+const LINE = new RegExp(`^${[CLIENT, TIME, QUOTED, STATUS_AND_BYTES].map(({ source }) => source).join(' ')}(?: |$)`)
+/** Nothing shorter looks like it, where the bytes alone could lack a digit. */
+const COMBINED = new RegExp(`${[QUOTED, STATUS_AND_BYTES, QUOTED, QUOTED].map(({ source }) => source).join(' ')}$`)
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
 
 /**
  * Reads a line in common or combined format. What follows the bytes is not judged, so that extensions of both are read, too.
+ * @param ended false: it may be a part of a line that is still being written, and would count once more when it is whole
  * @throws Malformed
  */
-export function parseHit (line: Buffer): Hit {
+export function parseHit (line: Buffer, ended: boolean): Hit {
   // One character for each byte: user agents are of any encoding, or none.
-  const match = LINE.exec(line.toString('latin1'))
+  const text = line.toString('latin1')
+  const match = LINE.exec(text)
   if (match === null) throw new Malformed('not in common or combined format')
+  if (!ended && !COMBINED.test(text)) throw new Malformed('the last line has no end: the log is still being written, or was cut off')
   const [, client = '', day = '', month = '', year = '', time = '', offsetHours = '', offsetMinutes = '', bytes = ''] = match
   const name = Buffer.from(client, 'latin1')
   if (!isUtf8(name)) throw new Malformed('the client is not text')

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Failure } from '../command.ts'
 import { duration } from '../output.ts'
@@ -42,6 +43,8 @@ const RETRIED = [408, 429, 502, 503, 504]
 const HOPELESS = [401, 403, 404, 405]
 
 export function delivery ({ service, patienceMs, signal, note }: DeliveryOptions): Delivery {
+  // As many wait at a time as events are under way.
+  setMaxListeners(0, signal)
   let retries = 0
   let everAnswered = false
   let saidAway = false

@@ -16,6 +16,8 @@ export interface LogLine {
   readonly number: number
   /** As they are in the file, without the end of the line; null if they are more than `LINE_BYTES_MAX`. */
   readonly bytes: Buffer | null
+  /** False for a last line without a line feed. */
+  readonly ended: boolean
 }
 
 export interface LogSource {
@@ -85,18 +87,18 @@ export async function * linesOf (chunks: AsyncIterable<Buffer>): AsyncGenerator<
   for await (const chunk of chunks) {
     let start = 0
     for (let end = chunk.indexOf(LINE_FEED); end !== -1; end = chunk.indexOf(LINE_FEED, start)) {
-      yield lineOf(number += 1, joined(begun, chunk.subarray(start, end)))
+      yield lineOf(number += 1, joined(begun, chunk.subarray(start, end)), true)
       begun = NOTHING
       start = end + 1
     }
     begun = joined(begun, chunk.subarray(start))
   }
-  if (begun.length > 0) yield lineOf(number + 1, begun)
+  if (begun.length > 0) yield lineOf(number + 1, begun, false)
 }
 
-function lineOf (number: number, bytes: Buffer): LogLine {
-  if (bytes.length > LINE_BYTES_MAX) return { number, bytes: null }
-  return { number, bytes: bytes.at(-1) === CARRIAGE_RETURN ? bytes.subarray(0, -1) : bytes }
+function lineOf (number: number, bytes: Buffer, ended: boolean): LogLine {
+  if (bytes.length > LINE_BYTES_MAX) return { number, bytes: null, ended }
+  return { number, bytes: bytes.at(-1) === CARRIAGE_RETURN ? bytes.subarray(0, -1) : bytes, ended }
 }
 
 /** Of what is too long, no more is kept than shows it. */

@@ -69,7 +69,7 @@ async function * eventsOf (log: LogSource, source: string, tally: Tally): AsyncG
 function hitOf (line: LogLine, tally: Tally): Hit | undefined {
   try {
     if (line.bytes === null) throw new Malformed(`longer than ${LINE_BYTES_MAX} bytes`)
-    return parseHit(line.bytes)
+    return parseHit(line.bytes, line.ended)
   } catch (error) {
     if (!(error instanceof Malformed)) throw error
     addMalformed(tally, line, error.message)

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import { gzipSync } from 'node:zlib'
+import { gunzipSync, gzipSync } from 'node:zlib'
 import t from 'tap'
 import { LINE_BYTES_MAX, linesOf, openLog } from '../../../src/cli/replay/lines.ts'
 
@@ -9,12 +9,16 @@ async function arrayOf <T> (items: AsyncIterable<T>): Promise<T[]> {
   return all
 }
 
+function endsLine (bytes: Buffer): boolean {
+  return (bytes[0] === 0x1f ? gunzipSync(bytes) : bytes).at(-1) === 0x0a
+}
+
 /** @param size of the chunks that arrive */
 async function read (bytes: Buffer, size: number): Promise<Array<string | null>> {
   const chunks = Array.from({ length: Math.ceil(bytes.length / size) }, (_, i) => bytes.subarray(i * size, (i + 1) * size))
   const { chunks: opened } = await openLog('-', Readable.from(chunks))
   const lines = await arrayOf(linesOf(opened))
-  t.strictSame(lines.map(({ number }) => number), lines.map((_, i) => i + 1))
+  t.strictSame(lines.map(({ number, ended }) => [number, ended]), lines.map((_, i) => [i + 1, i < lines.length - 1 || endsLine(bytes)]))
   return lines.map(({ bytes }) => bytes === null ? null : bytes.toString('latin1'))
 }
 
