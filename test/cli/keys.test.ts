@@ -6,7 +6,7 @@ import { runTool } from './tool.ts'
 
 const ADMIN_KEY = `prv_staging_${'a'.repeat(32)}`
 const TIME = /^\d{4}-\d\d-\d\d \d\d:\d\d$/
-const service = await serve(t, { env: { TOLLGATE_DATA_DIR: (await emptyLedger(t))(t), TOLLGATE_ADMIN_KEY: ADMIN_KEY } })
+const service = await serve(t, { env: { TOLLGATE_DATA_DIR: await emptyLedger(t), TOLLGATE_ADMIN_KEY: ADMIN_KEY } })
 
 const keys = async (words: readonly string[], key = ADMIN_KEY) =>
   await runTool(t, ['keys', ...words], { env: { TOLLGATE_URL: service.url, TOLLGATE_KEY: key } })

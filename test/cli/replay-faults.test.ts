@@ -14,7 +14,6 @@ const CONCURRENCY = 16
 const sample = sampleLog()
 const LINES = sample.lines.map(line => `${line}\n`)
 const EVENTS = 2 * (LINES.length - sample.malformed.length)
-const folderFor = await emptyLedger(t)
 
 const part = (from: number, to: number) => LINES.slice(from * LINES.length, to * LINES.length).join('')
 
@@ -52,7 +51,7 @@ async function replayAgain (t: Test, service: Service): Promise<void> {
 }
 
 t.test('the service is killed: the replay goes on where it is started again', async t => {
-  const folder = folderFor(t)
+  const folder = await emptyLedger(t)
   const env = { TOLLGATE_DATA_DIR: folder, PORT: String(await freePort()) }
   const doomed = await serve(t, { env })
   await webPlan(t, doomed)
@@ -70,7 +69,7 @@ t.test('the service is killed: the replay goes on where it is started again', as
 })
 
 t.test('the service does not come back: the replay gives up, and another one completes it', async t => {
-  const folder = folderFor(t)
+  const folder = await emptyLedger(t)
   const doomed = await serve(t, { env: { TOLLGATE_DATA_DIR: folder } })
   await webPlan(t, doomed)
   const tool = await underWay(t, doomed, 0.5, ['--retry-for', '1'])
@@ -86,7 +85,7 @@ t.test('the service does not come back: the replay gives up, and another one com
 })
 
 t.test('the replay is interrupted, then killed: a third one completes it', async t => {
-  const folder = folderFor(t)
+  const folder = await emptyLedger(t)
   const service = await serve(t, { env: { TOLLGATE_DATA_DIR: folder } })
   await webPlan(t, service)
   const { code, stdout, stderr } = await (await underWay(t, service, 0.3)).kill('SIGINT')

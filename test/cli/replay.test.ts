@@ -20,7 +20,6 @@ const MALFORMED_SHOWN = 5
 const sample = sampleLog()
 const SAMPLE_TEXT = `${sample.lines.join('\n')}\n`
 const SAMPLE_EVENTS = 2 * (sample.lines.length - sample.malformed.length)
-const folderFor = await emptyLedger(t)
 
 interface Log {
   readonly text: string
@@ -87,7 +86,7 @@ for (const [name, log] of [['the sample', SAMPLE], ...(givenLog === undefined ? 
   }
 
   t.test(`${name}: the embedded ledger has what the log says, however often it is replayed`, { skip }, async t => {
-    const folder = folderFor(t)
+    const folder = await emptyLedger(t)
     await replayTwice(t, write(t), log, {
       serve: async () => await serve(t, { env: { TOLLGATE_DATA_DIR: folder } }),
       look: async service => {
@@ -105,7 +104,7 @@ for (const [name, log] of [['the sample', SAMPLE], ...(givenLog === undefined ? 
 }
 
 t.test('what is malformed or refused is counted and shown', async t => {
-  const service = await serve(t, { env: { TOLLGATE_DATA_DIR: folderFor(t) } })
+  const service = await serve(t, { env: { TOLLGATE_DATA_DIR: await emptyLedger(t) } })
   const { code, stdout, stderr } = await runTool(t, ['replay', '-', '--url', service.url], { input: SAMPLE_TEXT })
   t.match(stdout, new RegExp(`^malformed +${sample.malformed.length}$`, 'm'))
   for (const { line } of sample.malformed.slice(0, MALFORMED_SHOWN)) t.match(stdout, new RegExp(`^ {2}line ${line}: `, 'm'))

@@ -7,7 +7,6 @@ import { until } from '../storage/until.ts'
 import { startTool, type Tool } from './tool.ts'
 
 const WITHIN_MS = 60_000
-const folderFor = await emptyLedger(t)
 
 interface Served {
   readonly tool: Tool
@@ -32,7 +31,7 @@ function isAlive (pid: number): boolean {
 }
 
 t.test('it serves with room for what is young, and stops as one program', async t => {
-  const { tool, url, pid } = await served(t, folderFor(t))
+  const { tool, url, pid } = await served(t, await emptyLedger(t))
   t.match(await apiOf(t, url).get('/readyz'), { status: 200 })
   t.not(pid, tool.pid, 'a second process has the flag that the first one lacks')
   if (existsSync('/proc/self/cmdline')) t.match(readFileSync(`/proc/${pid}/cmdline`, 'utf8'), '\u0000--max-semi-space-size=64\u0000')
@@ -41,7 +40,7 @@ t.test('it serves with room for what is young, and stops as one program', async 
 })
 
 t.test('killed, it leaves nobody on the folder', async t => {
-  const folder = folderFor(t)
+  const folder = await emptyLedger(t)
   const { tool, pid } = await served(t, folder)
   t.ok(isAlive(pid))
   await tool.kill('SIGKILL')
@@ -52,7 +51,7 @@ t.test('killed, it leaves nobody on the folder', async t => {
 
 t.test('with the flag it is one process, and what keeps it from serving is its end, too', async t => {
   const NODE_OPTIONS = '--max-semi-space-size=32'
-  const folder = folderFor(t)
+  const folder = await emptyLedger(t)
   const { tool, pid } = await served(t, folder, { NODE_OPTIONS })
   t.equal(pid, tool.pid)
   const refused = startTool(t, ['serve'], { env: { TOLLGATE_DATA_DIR: folder } })

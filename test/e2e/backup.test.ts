@@ -10,7 +10,7 @@ import { type Api, apiOf } from './api.ts'
 import { inBackground } from './callers.ts'
 import { sendAgain } from './crash.ts'
 import { runDocumented } from './documented.ts'
-import { folderOf } from './embedded.ts'
+import { emptyLedger, folderOf } from './embedded.ts'
 import { type EventRow, type LedgerRows, rowsOfFolder, rowsOfPostgres } from './ledger-rows.ts'
 import { mirrorIs } from './replicas.ts'
 import { sizeOf } from './sizes.ts'
@@ -209,7 +209,7 @@ t.test('a dump that is taken under load restores the ledger of one moment', SKIP
 })
 
 t.test('a stopped process leaves a folder that can be copied: the copy has every event and every figure', async t => {
-  const [folder, backups, restored] = [folderOf(t), folderOf(t), folderOf(t)]
+  const [folder, backups, restored] = [await emptyLedger(t), folderOf(t), folderOf(t)]
   const env = { TOLLGATE_DATA_DIR: folder }
   const service = await serve(t, { env })
   const api = apiOf(t, service.url)

@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
 import { serve } from '../fixtures/process.ts'
 import { type Api, apiOf } from './api.ts'
-import { folderOf } from './embedded.ts'
+import { emptyLedger } from './embedded.ts'
 import { judged } from './exchanges.ts'
 import { type LedgerRows, rowsOfFolder, rowsOfPostgres } from './ledger-rows.ts'
 import { aggregateOf, FEATURES, MIXED_PLANS } from './mixed-plans.ts'
@@ -56,7 +56,7 @@ function check (t: Test, exchanges: readonly Exchange[], rows: LedgerRows, shown
 }
 
 t.test('the sums hold under concurrency, embedded', async t => {
-  const folder = folderOf(t)
+  const folder = await emptyLedger(t)
   const service = await serve(t, { env: { TOLLGATE_DATA_DIR: folder } })
   const api = apiOf(t, service.url, { sockets: CALLERS })
   const exchanges = await load(t, [api])

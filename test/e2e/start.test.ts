@@ -18,8 +18,6 @@ const PLANS = { plans: { 'plan:free@0': { features: { 'feature:calls': { tiers: 
 const ORG = { org: 'org:acme' }
 const CALLS = { ...ORG, feature: 'feature:calls' }
 
-const folderFor = await emptyLedger(t)
-
 async function metered (t: Test, service: Service, authorization?: string): Promise<Api> {
   const api = apiOf(t, service.url, authorization === undefined ? {} : { authorization })
   t.match(await api.post('/v1/push', PLANS), { status: 200, body: { results: [{ status: 'ok' }] } })
@@ -28,7 +26,7 @@ async function metered (t: Test, service: Service, authorization?: string): Prom
 }
 
 t.test('five calls meter usage, a killed process still has it, and a second one on its folder is refused', async t => {
-  const folder = folderFor(t)
+  const folder = await emptyLedger(t)
   const env = { TOLLGATE_DATA_DIR: folder }
   const first = await serve(t, { env })
   const api = await metered(t, first)
@@ -83,7 +81,7 @@ t.test('a port that is taken is one readable line', async t => {
   t.teardown(() => blocker.close())
   await once(blocker, 'listening')
   const { port } = blocker.address() as { port: number }
-  const { code, lines } = await refusal(t, { PORT: `${port}`, TOLLGATE_DATA_DIR: folderFor(t) })
+  const { code, lines } = await refusal(t, { PORT: `${port}`, TOLLGATE_DATA_DIR: await emptyLedger(t) })
   t.not(code, '0')
   const said = lines.filter(line => !line.startsWith('{'))
   t.equal(said.length, 1, said.join('\n'))
@@ -103,7 +101,7 @@ t.test('a database that cannot be reached is one readable line, without the pass
 t.test('with an admin key', async t => {
   const secret = randomUUID().replaceAll('-', '')
   const key = `prv_staging-eu_${secret}`
-  const env = { TOLLGATE_DATA_DIR: folderFor(t), HOST: '0.0.0.0', TOLLGATE_ADMIN_KEY: key, LOG_LEVEL: 'trace' }
+  const env = { TOLLGATE_DATA_DIR: await emptyLedger(t), HOST: '0.0.0.0', TOLLGATE_ADMIN_KEY: key, LOG_LEVEL: 'trace' }
   const service = await serve(t, { env })
   const api = await metered(t, service, `Bearer ${key}`)
 
@@ -165,7 +163,7 @@ async function reportInTwo (url: string, body: object, proceed: () => Promise<vo
 
 t.test('a process told to stop finishes what it took on, and exits with 0', async t => {
   const [callers, warmUp] = [sizeOf('STOP_CALLERS', 64), sizeOf('STOP_AFTER', 1_000)]
-  const folder = folderFor(t)
+  const folder = await emptyLedger(t)
   const service = await serve(t, { env: { TOLLGATE_DATA_DIR: folder } })
   await metered(t, service)
   const api = apiOf(t, service.url, { sockets: callers })
@@ -199,7 +197,7 @@ t.test('a process told to stop finishes what it took on, and exits with 0', asyn
 })
 
 t.test('a process killed under load: what was acknowledged is there, and retries complete the rest', async t => {
-  const folder = folderFor(t)
+  const folder = await emptyLedger(t)
   const doomed = await serve(t, { env: { TOLLGATE_DATA_DIR: folder } })
   await metered(t, doomed)
   const callers = sizeOf('CRASH_CALLERS', 20)
