@@ -71,7 +71,10 @@ export function parsePlanRef (text: string, pointer: string): PlanRef {
   return { name: text.slice(0, at), version }
 }
 
-/** What a phase may list: `plan:pro@1`, or `feature:x@plan:pro@1`. Without a feature prefix the plan's messages apply. */
+/**
+ * What a phase may list: `plan:pro@1`, or `feature:x@plan:pro@1`. Without a feature prefix the plan's messages apply.
+ * @throws TollgateError `invalid_request`; `TERR1020` for Tier's `feature:x@0`, whose version is its own: here features come in plans
+ */
 export function parseHolding (text: string, pointer: string): Holding {
   if (!text.startsWith(FEATURE_PREFIX) || !text.includes('@')) return { plan: parsePlanRef(text, pointer), feature: null }
   const at = text.indexOf('@')
@@ -81,10 +84,16 @@ export function parseHolding (text: string, pointer: string): Holding {
   }
   const rest = text.slice(at + 1)
   if (rest === '') throw new TollgateError('invalid_request', 'feature plan must have version', { pointer })
-  if (!rest.startsWith(PLAN_PREFIX)) {
-    throw new TollgateError('invalid_request', 'feature plan version must match [a-zA-Z0-9]+ or be a valid plan', { pointer })
+  if (isVersion(rest)) throw new TollgateError('TERR1020', 'feature or plan not found', { pointer })
+  return { plan: parseFeaturesPlan(rest, pointer), feature }
+}
+
+function parseFeaturesPlan (text: string, pointer: string): PlanRef {
+  try {
+    return parsePlanRef(text, pointer)
+  } catch (cause) {
+    throw new TollgateError('invalid_request', 'feature plan version must match [a-zA-Z0-9]+ or be a valid plan', { pointer, cause })
   }
-  return { plan: parsePlanRef(rest, pointer), feature }
 }
 
 export function parseEventId (text: string, pointer = '/id'): string {

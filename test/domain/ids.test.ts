@@ -93,10 +93,14 @@ test("what a phase cannot list is refused in Tier's words: without a version, in
     ['feature:a b@plan:a@0', 'feature plan name must match [a-zA-Z0-9:]+'],
     [`feature:${NUL}@plan:a@0`, 'feature plan name must match [a-zA-Z0-9:]+'],
     ['feature:x@', 'feature plan must have version'],
-    ['feature:x@0', 'feature plan version must match [a-zA-Z0-9]+ or be a valid plan'],
-    ['feature:x@plan:a', 'plan must have version']
+    ...['feature:x@0!', 'feature:x@0@0', 'feature:x@plan:a', 'feature:x@plan:a@', 'feature:x@plan:@0', 'feature:x@plan:a@b@c'].map(text =>
+      [text, 'feature plan version must match [a-zA-Z0-9]+ or be a valid plan'] as [string, string])
   ]
   for (const [text, detail] of cases) t.same(refusal(() => parseHolding(text, '/p')), ['invalid_request', detail, '/p'], quoted(text))
+})
+
+test('a feature of a version of its own is well formed, as Tier has it, and never there: features come in plans', async t => {
+  t.same(refusal(() => parseHolding('feature:x@0', '/p')), ['TERR1020', 'feature or plan not found', '/p'])
 })
 
 test('an event id is 1 to 255 printable characters', async t => {
