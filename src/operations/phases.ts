@@ -1,5 +1,5 @@
 import type { Instant } from '../domain/entitlement.ts'
-import { parseOrg, planText } from '../domain/ids.ts'
+import { holdingText, parseOrg, type PlanRef, planText } from '../domain/ids.ts'
 import { billingPeriod, type Org, type StoredPlan } from '../domain/org.ts'
 import type { OrgInfo } from '../domain/org-info.ts'
 import { inForce, phasesOf, type ShownPhase } from '../domain/schedule.ts'
@@ -10,7 +10,7 @@ import type { Stores } from '../storage/stores.ts'
 import { orgNotFound } from './org.ts'
 import { present } from './time.ts'
 
-/** A phase as Tier shows it; lists are sorted, each entry once. */
+/** A phase as Tier shows it; lists are in order of name, then of version, each entry once. */
 export interface PhaseView {
   readonly effectiveAt: Instant
   readonly endsAt: Instant | null
@@ -64,25 +64,32 @@ export async function orgNow (stores: Stores, environment: string, name: string)
 }
 
 function viewOf ({ effectiveAt, endsAt, holdings, trial }: ShownPhase, { plans }: Org): Omit<PhaseView, 'automaticTax'> {
-  const held = new Map<string, Set<string>>()
+  const held = new Map<string, { readonly plan: PlanRef, readonly features: Set<string>, readonly of: number }>()
   for (const { plan, feature } of holdings) {
     const text = planText(plan)
-    const names = held.get(text) ?? new Set()
-    for (const name of feature === null ? featuresOf(plans.get(text)) : [feature]) names.add(name)
-    held.set(text, names)
+    const all = featuresOf(plans.get(text))
+    const { features } = held.get(text) ?? { features: new Set<string>() }
+    for (const name of feature === null ? all : [feature]) features.add(name)
+    held.set(text, { plan, features, of: all.length })
   }
-  const complete = (text: string): boolean => held.get(text)?.size === featuresOf(plans.get(text)).length
-  const features = [...held].flatMap(([text, names]) => [...names].map(feature => ({ text, shown: `${feature}@${text}` })))
+  const byPlan = [...held.values()].sort((a, b) => compare(a.plan.name, b.plan.name) || compare(a.plan.version, b.plan.version))
+  const features = byPlan
+    .flatMap(({ plan, features, of }) => [...features].map(feature => ({ plan, feature, complete: features.size === of })))
+    .sort((a, b) => compare(a.feature, b.feature))
   return {
     effectiveAt,
     endsAt,
-    features: features.map(({ shown }) => shown).sort(),
-    plans: [...held.keys()].filter(complete).sort(),
-    fragments: features.filter(({ text }) => !complete(text)).map(({ shown }) => shown).sort(),
+    features: features.map(holdingText),
+    plans: byPlan.filter(({ features, of }) => features.size === of).map(({ plan }) => planText(plan)),
+    fragments: features.filter(({ complete }) => !complete).map(holdingText),
     trial
   }
 }
 
 function featuresOf (stored: StoredPlan | undefined): string[] {
   return stored?.plan.features.map(({ feature }) => feature) ?? []
+}
+
+function compare (a: string, b: string): number {
+  return a < b ? -1 : Number(a > b)
 }

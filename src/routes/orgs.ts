@@ -166,10 +166,8 @@ export const orgRoutes: FastifyPluginAsyncTypebox = async app => {
     }
   }, async ({ query: { org }, principal: { environment } }) => {
     const { current, phases: views } = await phases(app.stores, environment, org)
-    return {
-      current: current === null ? { effective: NO_TIME, end: NO_TIME } : period(current),
-      phases: views.map(shown)
-    }
+    const own = current === null ? {} : { current: period(current) }
+    return { current: { effective: NO_TIME, end: NO_TIME }, ...own, phases: views.map(view => ({ ...shown(view), ...own })) }
   })
 
   app.get('/whois', {

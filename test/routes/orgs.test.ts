@@ -1,5 +1,5 @@
 import t from 'tap'
-import { type Body, openApi } from '../fixtures/api.ts'
+import { type Body, dateOf, openApi } from '../fixtures/api.ts'
 
 const api = await openApi(t)
 await api.on('2024-01-01')
@@ -22,7 +22,7 @@ t.test('subscribe answers an empty object', async t => {
   t.strictSame(await api.subscribe(await newOrg(), 'plan:free@0'), {})
 })
 
-t.test('limits: whole numbers, used rounded up, unlimited as the greatest int64', async t => {
+t.test('3.3 limits: whole numbers, used rounded up, unlimited as the greatest int64', async t => {
   const org = await newOrg('plan:free@0', 'feature:volume@plan:pro@1')
   await api.report(org, 'feature:calls', '3.000000001')
   const { raw } = await api.get('/v1/limits', { org })
@@ -30,13 +30,13 @@ t.test('limits: whole numbers, used rounded up, unlimited as the greatest int64'
     '{"feature":"feature:sso","used":1,"limit":9223372036854775807},{"feature":"feature:volume","used":0,"limit":9223372036854775807}]}')
 })
 
-t.test('limits: the last tier is the limit, used is the true total, and one feature of two plans is one entry', async t => {
+t.test('3.3 limits: the last tier is the limit, used is the true total, and one feature of two plans is one entry', async t => {
   const org = await newOrg('plan:free@0', 'plan:pro@1')
   await api.report(org, 'feature:calls', 15)
   t.strictSame((await api.limits(org)).usage[0], { feature: 'feature:calls', used: 15, limit: 100 })
 })
 
-t.test('limits: an empty list for who holds nothing, never null', async t => {
+t.test('3.3 limits: an empty list for who holds nothing, never null', async t => {
   const org = await newOrg('plan:free@0')
   await api.subscribe(org, {})
   t.strictSame(await api.limits(org), { org, usage: [] })
@@ -45,7 +45,7 @@ t.test('limits: an empty list for who holds nothing, never null', async t => {
   t.strictSame(await api.limits(known), { org: known, usage: [] })
 })
 
-t.test('phase: what is empty is left out', async t => {
+t.test('3.4 phase: what is empty is left out', async t => {
   const org = await newOrg('plan:free@0')
   t.strictSame(await api.phase(org), {
     effective: '2024-01-01T00:00:00.000Z',
@@ -55,7 +55,7 @@ t.test('phase: what is empty is left out', async t => {
   })
 })
 
-t.test('phase: a plan of which not everything is held shows as fragments', async t => {
+t.test('3.4 phase: plans, of which everything is held, and fragments of others', async t => {
   const org = await newOrg('plan:free@0', 'feature:volume@plan:pro@1')
   const { features, plans, fragments } = await api.phase(org)
   t.strictSame(features, ['feature:calls@plan:free@0', 'feature:sso@plan:free@0', 'feature:volume@plan:pro@1'])
@@ -65,7 +65,7 @@ t.test('phase: a plan of which not everything is held shows as fragments', async
   t.equal((await api.phase(whole)).fragments, undefined)
 })
 
-t.test('phase: 404 for who holds nothing now', async t => {
+t.test('3.4 phase: 404 for who holds nothing now', async t => {
   const org = await newOrg('plan:free@0')
   await api.subscribe(org, {})
   t.hasStrict(await api.phase(org), { status: 404, code: 'not_found', message: 'Not Found' })
@@ -74,7 +74,7 @@ t.test('phase: 404 for who holds nothing now', async t => {
   t.hasStrict(await api.phase(later), { status: 404, code: 'not_found' })
 })
 
-t.test('phases: the current one first, each until the next', async t => {
+t.test('3.4 phases: the current one first, each until the next', async t => {
   const org = await newOrg('plan:free@0')
   await api.subscribe(org, { features: ['plan:pro@1'], effective: '2024-02-01' })
   const { current, phases } = await api.phases(org)
@@ -84,13 +84,43 @@ t.test('phases: the current one first, each until the next', async t => {
   ])
 })
 
-t.test('phases: an empty list for who holds nothing, never null, with Go\'s zero times', async t => {
+t.test('3.4 features: in order of their names, then of their plans', async t => {
+  const calls = { 'feature:a': {}, 'feature:a-b': {}, 'feature:a:b': {} }
+  await api.push({ 'plan:one@10': { features: calls }, 'plan:one@9': { features: calls }, 'plan:one-b@0': { features: { 'feature:a': {} } } })
+  const { features, plans } = await api.phase(await newOrg('plan:one-b@0', 'plan:one@9', 'plan:one@10'))
+  t.strictSame(features, [
+    'feature:a@plan:one@10', 'feature:a@plan:one@9', 'feature:a@plan:one-b@0',
+    'feature:a-b@plan:one@10', 'feature:a-b@plan:one@9', 'feature:a:b@plan:one@10', 'feature:a:b@plan:one@9'
+  ])
+  t.strictSame(plans, ['plan:one@10', 'plan:one@9', 'plan:one-b@0'])
+})
+
+t.test('3.4 current: the billing period, repeated on every phase', async t => {
+  const org = await newOrg('plan:free@0')
+  await api.subscribe(org, { features: ['plan:pro@1'], effective: '2024-02-10' }, { effective: '2024-03-10' })
+  const { current, phases } = await api.phases(org)
+  t.strictSame(phases.map((phase: Body) => phase.current), [current, current, current])
+  const later = await newOrg()
+  await api.subscribe(later, { features: ['plan:free@0'], effective: '2024-02-01' })
+  t.strictSame((await api.phases(later)).phases.map((phase: Body) => phase.current), [undefined], 'where nothing is in force, there is none')
+})
+
+t.test('3.4 pseudo phases: a trial, what is paid for from its end, and an empty phase where it is cancelled', async t => {
+  const org = await newOrg()
+  await api.subscribe(org, { features: ['plan:free@0'], trial: true }, { features: ['plan:free@0'], effective: '2024-01-15' }, { effective: '2024-03-01' })
+  const { phases } = await api.phases(org)
+  t.strictSame(phases.map(({ effective, end, trial, plans }: Body) => [dateOf(effective), end === undefined ? null : dateOf(end), trial, plans]), [
+    ['2024-01-01', '2024-01-15', true, ['plan:free@0']], ['2024-01-15', '2024-03-01', undefined, ['plan:free@0']], ['2024-03-01', null, undefined, undefined]
+  ])
+})
+
+t.test('3.4 phases: an empty list for who holds nothing, never null, with Go\'s zero times', async t => {
   const org = await newOrg('plan:free@0')
   await api.subscribe(org, {})
   t.strictSame(await api.phases(org), { current: { effective: '0001-01-01T00:00:00Z', end: '0001-01-01T00:00:00Z' }, phases: [] })
 })
 
-t.test('whois: an id that stays, and what is known on request', async t => {
+t.test('3.2 whois: a stripe_id that stays, and what is known on request', async t => {
   const org = await newOrg()
   const sent = { email: 'a@b.example', name: 'Acme', description: 'Big', phone: '+1', metadata: { tier: 'gold' } }
   t.strictSame(await info(org, sent), {})
@@ -106,7 +136,7 @@ t.test('whois: an id that stays, and what is known on request', async t => {
   t.hasStrict(twice.body, { name: 'Acme' }, 'include may be repeated')
 })
 
-t.test('info: empty texts and nulls change nothing, metadata is merged, an empty value deletes its key', async t => {
+t.test('3.2 info: empty texts and nulls change nothing, metadata is merged, an empty value deletes its key', async t => {
   const org = await newOrg()
   await info(org, { name: 'Acme', email: 'a@b.example', metadata: { a: '1', b: '2' } })
   await info(org, { name: '', email: null, metadata: { a: '', c: '3' } })
@@ -115,7 +145,7 @@ t.test('info: empty texts and nulls change nothing, metadata is merged, an empty
   t.strictSame([name, email, metadata], ['Acme', 'a@b.example', { b: '2', c: '3' }])
 })
 
-t.test('info: what is refused leaves what was known', async t => {
+t.test('3.2 info: what is refused leaves what was known', async t => {
   const org = await newOrg()
   await info(org, { name: 'Acme', metadata: { a: '1' } })
   t.hasStrict(await info(org, { email: 'nobody' }), { status: 400, code: 'invalid_email', message: 'invalid email' })
@@ -127,7 +157,7 @@ t.test('info: what is refused leaves what was known', async t => {
   t.strictSame([name, metadata], ['Acme', { a: '1' }])
 })
 
-t.test('info is stored also where the phases are refused, and neither makes no org', async t => {
+t.test('3.2 info is stored also where the phases are refused, and neither makes no org', async t => {
   const org = await newOrg()
   for (const body of [{ org }, { org, phases: [] }]) t.strictSame((await api.post('/v1/subscribe', body)).body, {})
   t.hasStrict(await api.whois(org), { code: 'org_not_found' })
@@ -139,7 +169,7 @@ t.test('info is stored also where the phases are refused, and neither makes no o
   t.equal((await api.whois(cancelled)).org, cancelled)
 })
 
-t.test('whoami says which environment the key opens', async t => {
+t.test('3.2 whoami says which environment the key opens', async t => {
   const { created, ...shown } = (await api.get('/v1/whoami')).body
   t.strictSame(shown, { id: 'test', email: '', key_source: 'none', isolated: true, url: '' })
   t.match(created, /^20.*Z$/)
