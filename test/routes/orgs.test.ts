@@ -107,7 +107,8 @@ t.test('3.4 current: the billing period, repeated on every phase', async t => {
 
 t.test('3.4 pseudo phases: a trial, what is paid for from its end, and an empty phase where it is cancelled', async t => {
   const org = await newOrg()
-  await api.subscribe(org, { features: ['plan:free@0'], trial: true }, { features: ['plan:free@0'], effective: '2024-01-15' }, { effective: '2024-03-01' })
+  const features = ['plan:free@0']
+  await api.subscribe(org, { features, trial: true }, { features, effective: '2024-01-15' }, { effective: '2024-03-01' })
   const { phases } = await api.phases(org)
   t.strictSame(phases.map(({ effective, end, trial, plans }: Body) => [dateOf(effective), end === undefined ? null : dateOf(end), trial, plans]), [
     ['2024-01-01', '2024-01-15', true, ['plan:free@0']], ['2024-01-15', '2024-03-01', undefined, ['plan:free@0']], ['2024-03-01', null, undefined, undefined]
