@@ -29,7 +29,7 @@ async function ask (caller: Api, [path, body]: [string, Body?], org: string): Pr
   return (await caller.send({ method: 'GET', url: `${path}${path.includes('?') ? '&' : '?'}org=${org}` })).body
 }
 
-t.test('orgs of a clock are there with the header alone, and those of the environment without it', async t => {
+t.test('5 item 4: orgs of a clock are there with the header alone, and those of the environment without it', async t => {
   const clock = await newClock()
   await clock.subscribe('org:inside', 'plan:free@0')
   await api.subscribe('org:outside', 'plan:free@0')
@@ -41,7 +41,7 @@ t.test('orgs of a clock are there with the header alone, and those of the enviro
   }
 })
 
-t.test('one name on two clocks and outside is three orgs, each at its own time', async t => {
+t.test('5 item 4: one name on two clocks and outside is three orgs, each at its own time', async t => {
   const [one, two] = [await newClock('2020-02-29T00:00:00.000Z'), await newClock('2030-06-15T12:00:00.000Z')]
   const stripeIds: string[] = []
   for (const [i, caller] of [one, two, api].entries()) {
@@ -83,7 +83,7 @@ t.test('what begins a moment after the clock has not begun, for verdicts and for
   t.hasStrict(await clock.can('org:soon', 'feature:calls'), { ok: true, used: 1 })
 })
 
-t.test('plans are those of the environment, whoever pushed them', async t => {
+t.test('5 item 4: plans are those of the environment, whoever pushed them', async t => {
   const [one, two] = [await newClock(), await newClock()]
   t.strictSame(await one.pull(), await api.pull())
   const pro = { 'plan:pro@0': { features: { 'feature:calls': { tiers: [{ upto: 99 }] }, 'feature:sso': {} } } }
@@ -110,7 +110,7 @@ t.test('the default plan is the environment\'s', async t => {
   t.hasStrict(await api.can('org:new', 'feature:calls'), { code: 'org_not_found' })
 })
 
-t.test('a clock that does not exist has no orgs, says Tier; a call about anything else is told which clock is missing', async t => {
+t.test('5 item 4: a clock that does not exist has no orgs, says Tier; a call about anything else is told which clock is missing', async t => {
   const { id: there } = await newClock()
   const before = await api.rows()
   const unknown = 'clock-00000000-0000-4000-8000-000000000000'

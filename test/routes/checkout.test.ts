@@ -8,7 +8,7 @@ const WELCOME = 'https://app.example.com/welcome'
 const checkout = async (sent: Body, headers: Record<string, string> = {}): Promise<Body> =>
   (await api.post('/v1/checkout', { org: 'org:a', success_url: WELCOME, ...sent }, headers)).body
 
-t.test('checkout answers a URL of this service, and creates the org as Tier does', async t => {
+t.test('3.7 checkout answers a URL of this service, and creates the org as Tier does', async t => {
   const { url, ...rest } = await checkout({
     features: ['plan:free@0'], cancel_url: WELCOME, trial_days: 14, require_billing_address: true, tax: { automatic: true, collect_id: true }
   }, { host: '127.0.0.1:8080' })
@@ -78,7 +78,7 @@ t.test('the address of the page: where the caller reached us, or the setting PUB
   t.match(body.url, /^https:\/\/tollgate\.example\.com\/billing\/checkout\/test\//)
 })
 
-t.test('payment methods: an empty list without a payment provider, never null', async t => {
+t.test('3.2 payment methods: an empty list without a payment provider, never null', async t => {
   await api.subscribe('org:pays', 'plan:free@0')
   t.strictSame((await api.get('/v1/payment_methods', { org: 'org:pays' })).body, { org: 'org:pays', methods: [] })
   t.hasStrict((await api.get('/v1/payment_methods', { org: 'org:nobody' })).body, { status: 400, code: 'org_not_found', message: 'org not found' })

@@ -9,7 +9,7 @@ const clock = async (body: unknown): Promise<Body> => (await api.post('/v1/clock
 const read = async (id: string): Promise<Body> => (await api.get('/v1/clock', { id })).body
 const newClock = async (): Promise<string> => (await clock({ name: 'n', present: PRESENT })).id
 
-t.test('a clock is made at its time, which any offset may tell, and is ready when it is first asked for', async t => {
+t.test('5 item 4: a clock is made at its time, which any offset may tell, and is ready when it is first asked for', async t => {
   const made = await clock({ name: 'trial', present: '2024-01-31T01:00:00.5+01:00' })
   const present = '2024-01-31T00:00:00.500Z'
   t.strictSame(made, { id: made.id, link: '', present, status: '' })
@@ -27,7 +27,7 @@ t.test('it moves forward, or stays', async t => {
   }
 })
 
-t.test('it does not move back', async t => {
+t.test('2.2 clock moving backwards: refused, and it stays where it was', async t => {
   const id = await newClock()
   t.hasStrict(await clock({ id, present: '2024-01-30T23:59:59.999Z' }), {
     status: 400,
@@ -46,7 +46,7 @@ t.test('of many that advance it at once, the latest time stands', async t => {
   t.ok(answers.every(({ status, message }) => status === '' || /^present must not be before 2024-02-0[3-9]/.test(message)))
 })
 
-t.test('what makes no sense is refused, naming the field, and makes nothing', async t => {
+t.test('2.2 clock with a bad present, or whatever makes no sense: refused, naming the field, and makes nothing', async t => {
   const id = await newClock()
   const before = await api.rows()
   const refused = async (body: unknown, pointer: string, message: string): Promise<boolean> =>
@@ -74,7 +74,7 @@ t.test('names are taken in capital letters, too, as Tier\'s Go client sends them
   t.hasStrict(await clock({ Constructor: 1, Present: PRESENT }), { status: 400, errors: [{ pointer: '/Constructor' }] })
 })
 
-t.test('a clock that does not exist is not found, and one of another environment does not exist', async t => {
+t.test('2.2 clock of an unknown id: not found, and one of another environment does not exist', async t => {
   const id = await newClock()
   const unknown = 'clock-00000000-0000-4000-8000-000000000000'
   t.hasStrict(await read(unknown), {
@@ -94,7 +94,7 @@ t.test('a clock that does not exist is not found, and one of another environment
   t.hasStrict((await api.get('/v1/clock', { id: '' })).body, { status: 400, code: 'clock_not_found' })
 })
 
-t.test('it answers GET and POST, and says so to others, whatever they send', async t => {
+t.test('2.1 method_not_allowed: a clock answers GET and POST, and says so to others, whatever they send', async t => {
   const other = async (method: 'PUT' | 'PATCH' | 'DELETE', payload: string): Promise<Reply> =>
     await api.send({ method, url: '/v1/clock', payload, headers: { 'content-type': 'application/json' } })
   for (const method of ['PUT', 'PATCH', 'DELETE'] as const) {

@@ -191,7 +191,7 @@ export async function sdkSpecification (t: Test, options: ApiOptions): Promise<v
     t.equal((await client.whois(nobody)).org, nobody, 'and makes the org')
   })
 
-  await t.test('org info: stored, merged, looked up', async t => {
+  await t.test('3.2 lookupOrg, updateOrg: info is stored, merged, looked up, with a default payment method or an empty text', async t => {
     const org = nextOrg()
     const info = { email: 'a@example.com', name: 'Acme', description: 'd', phone: '1', metadata: { a: '1', b: '2' } }
     await sdk.updateOrg(org, info)

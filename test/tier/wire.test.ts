@@ -22,10 +22,11 @@ const refusal = async (path: string, body?: unknown): Promise<[status: number, c
   const { status, body: { code, message } } = body === undefined ? await api.get(path) : await api.post(path, body)
   return [status, code, message]
 }
+const ABOUT_ORG = ['limits', 'phase', 'phases', 'whois', 'payment_methods']
 const ORG = 'org must be prefixed with "org:"'
 
 t.test('2.1 invalid_request: the org is missing or without its prefix, at every endpoint', async t => {
-  for (const path of ['limits', 'phase', 'phases', 'whois']) {
+  for (const path of ABOUT_ORG) {
     for (const query of ['', '?org=', '?org=acme', '?org=ORG:acme']) {
       t.strictSame(await refusal(`/v1/${path}${query}`), [400, 'invalid_request', ORG], path + query)
     }
@@ -33,11 +34,12 @@ t.test('2.1 invalid_request: the org is missing or without its prefix, at every 
   for (const org of [undefined, '', 'acme']) {
     t.strictSame(await refusal('/v1/report', { org, feature: 'feature:msg' }), [400, 'invalid_request', ORG])
     t.strictSame(await refusal('/v1/subscribe', { org, phases: [] }), [400, 'invalid_request', ORG])
+    t.strictSame(await refusal('/v1/checkout', { org, success_url: 'https://app.example.com' }), [400, 'invalid_request', ORG])
   }
 })
 
 t.test('2.1 org_not_found', async t => {
-  for (const path of ['limits', 'phase', 'phases', 'whois']) {
+  for (const path of ABOUT_ORG) {
     t.strictSame(await refusal(`/v1/${path}?org=org:nobody`), [400, 'org_not_found', 'org not found'], path)
   }
   t.strictSame(await refusal('/v1/report', { org: 'org:nobody', feature: 'feature:msg', n: 1 }), [400, 'org_not_found', 'org not found'])
@@ -55,21 +57,23 @@ t.test('2.1 TERR1020: a plan, or a feature of a plan, that was not pushed', asyn
   const org = await newOrg()
   for (const feature of ['plan:none@0', 'plan:free@1', 'feature:x@plan:free@0', 'feature:msg@plan:none@0']) {
     t.strictSame(await refusal('/v1/subscribe', { org, phases: [{ features: [feature] }] }), [400, 'TERR1020', 'feature or plan not found'], feature)
+    const checkout = { org, success_url: 'https://app.example.com', features: [feature] }
+    t.strictSame(await refusal('/v1/checkout', checkout), [400, 'TERR1020', 'feature or plan not found'], feature)
   }
 })
 
-t.test('2.1 invalid_request: feature not reportable', async t => {
+t.test('2.1 feature not reportable: a report on a licensed feature', async t => {
   const org = await newOrg('plan:free@0')
   t.strictSame(await refusal('/v1/report', { org, feature: 'feature:seat', n: 1 }), [400, 'invalid_request', 'feature not reportable'])
 })
 
-t.test('2.1 invalid_request: unknown field, the first that is met, before anything else is looked at', async t => {
+t.test('2.1 unknown field: the first that is met, before anything else is looked at', async t => {
   t.strictSame(await refusal('/v1/report', { bogus: 1 }), [400, 'invalid_request', 'unknown field "bogus"'])
   t.strictSame(await refusal('/v1/subscribe', { org: 'acme', phases: [{ feature: [] }] }), [400, 'invalid_request', 'unknown field "feature"'])
   t.strictSame(await refusal('/v1/subscribe', { org: 'org:a', info: { mail: '' } }), [400, 'invalid_request', 'unknown field "mail"'])
 })
 
-t.test('2.1 invalid_request: invalid json syntax', async t => {
+t.test('2.1 invalid json syntax', async t => {
   for (const text of ['{', '{"org":"org:a"}}', 'nope']) {
     t.strictSame(await refusal('/v1/report', text), [400, 'invalid_request', 'invalid json syntax'], text)
   }
@@ -86,13 +90,27 @@ t.test('2.1 invalid_email, invalid_metadata, invalid_payment_method', async t =>
   ]) t.strictSame(await refused(members), [400, 'invalid_payment_method', "No such PaymentMethod: 'pm_x'"])
 })
 
+t.test('2.1 unauthorized: another key than one of ours, and none where one is needed', async t => {
+  const keyed = await api.as('prv_live_0123456789abcdef')
+  for (const authorization of [undefined, 'Bearer prv_live_wrong', `Basic ${Buffer.from('wrong:').toString('base64')}`]) {
+    const { status, body } = await keyed.send({ method: 'GET', url: '/v1/limits?org=org:a', headers: { authorization } as never })
+    t.strictSame([status, body.status, body.code, body.message], [401, 401, 'unauthorized', 'Unauthorized'])
+  }
+})
+
+t.test('2.1 over the limit there is no code: a report is never refused because of a limit', async t => {
+  const org = await newOrg('plan:free@0')
+  t.equal((await api.report(org, 'feature:msg', 11)).used, 11)
+  t.equal((await api.report(org, 'feature:msg', 1)).used, 12)
+})
+
 t.test('2.1 not_found: an unknown path, and the phase of who holds nothing', async t => {
   t.strictSame(await refusal('/v1/limits/'), [404, 'not_found', 'Not Found'], 'paths are exact')
   t.strictSame(await refusal('/v1/nothing'), [404, 'not_found', 'Not Found'])
   t.strictSame(await refusal(`/v1/phase?org=${await newOrg()}`), [404, 'not_found', 'Not Found'])
 })
 
-t.test('2.2 what Tier answered 500 to is a 400 that says why, or is counted', async t => {
+t.test('2.2 report, subscribe, push: what Tier answered 500 to is a 400 that says why, or is counted', async t => {
   const org = await newOrg('plan:free@0')
   const report = async (members: Body): Promise<[number, string]> => {
     const { status, body } = await api.post('/v1/report', { org, feature: 'feature:msg', ...members })
@@ -107,11 +125,15 @@ t.test('2.2 what Tier answered 500 to is a 400 that says why, or is counted', as
   t.strictSame(await report({ n: 2, at: '2023-03-23T00:00:00Z' }), [200, '2'], 'an instant in another period counts there')
   t.strictSame(await report({ at: '9999-01-01T00:00:00Z' }), [400, 'invalid_request'], 'too far ahead')
   t.equal((await refusal('/v1/report', '[]'))[0], 400)
-  t.strictSame(await refusal('/v1/report', { org: await newOrg(), feature: 'feature:msg' }), [400, 'feature_not_found', 'feature not found'])
+  const cancelled = await newOrg('plan:free@0')
+  await api.subscribe(cancelled, {})
+  for (const org of [await newOrg(), cancelled]) {
+    t.strictSame(await refusal('/v1/report', { org, feature: 'feature:msg' }), [400, 'feature_not_found', 'feature not found'])
+  }
   for (const phases of ['x', [{ features: 'plan:free@0' }], [{ features: ['plan:free@0'], effective: 'nope' }], [{}, { features: ['plan:free@0'] }]]) {
     t.hasStrict(await refusal('/v1/subscribe', { org, phases }), [400, 'invalid_request'], JSON.stringify(phases))
   }
-  for (const text of ['', '{', '{"plan":{}}', '{"plans":[]}']) t.hasStrict(await refusal('/v1/push', text), [400, 'invalid_request'], text)
+  for (const text of ['', '{', '{"plan":{}}', '{"plans":[]}', '{"plans":{"plan:bad@0":{}}}']) t.hasStrict(await refusal('/v1/push', text), [400, 'invalid_request'], text)
   const twice = { plans: { 'plan:bad@0': { features: { 'feature:a': { base: -1 }, 'feature:b': { tiers: [{ upto: 0 }] } } } } }
   const { body: { errors } } = await api.post('/v1/push', twice)
   t.equal(errors.length, 2, 'two things wrong at once are both said')
@@ -184,6 +206,9 @@ t.test('3.2 an org exists after info or a phase that expands, a cancelling one t
     await exists({ info: {} }), await exists({ phases: [{}] }), await exists({ phases: [{ features: ['plan:free@0'] }] }),
     await exists({ info: { name: 'n' }, phases: [{ features: ['plan:none@0'] }] })
   ], [false, false, false, true, true, true, true])
+  const org = `org:wire-${(orgs += 1)}`
+  await api.post('/v1/checkout', { org, success_url: 'https://app.example.com' })
+  t.equal((await api.whois(org)).org, org, 'and so it does after a checkout')
 })
 
 t.test('3.2 info: every text is there, empty where nothing is known', async t => {
@@ -240,13 +265,14 @@ t.test('3.5 report: a versioned feature is refused', async t => {
   t.ok(message.startsWith('feature name must match [a-zA-Z0-9:]+'))
 })
 
-t.test('4.1 ids: the messages, in the order in which they are checked', async t => {
+t.test('4.1 ids of orgs, plans, features and feature-plans: the messages, in the order in which they are checked', async t => {
   const org = await newOrg()
   for (const [held, start] of [
     ['free@0', "plan name must start with 'plan:'"], ['feature:msg', "plan name must start with 'plan:'"], ['plan:free', 'plan must have version'],
     ['plan:free@', 'plan must have version'], ['plan:@0', 'plan name must match [a-zA-Z0-9:]+'], ['plan:free@a b', 'plan version must match [a-zA-Z0-9]+'],
     ['feature:@plan:free@0', 'feature plan name must match [a-zA-Z0-9:]+'], ['feature:msg@', 'feature plan must have version'],
-    ['feature:msg@0!', 'feature plan version must match [a-zA-Z0-9]+ or be a valid plan']
+    ['feature:msg@0!', 'feature plan version must match [a-zA-Z0-9]+ or be a valid plan'],
+    ['feature:msg@plan:free', 'feature plan version must match [a-zA-Z0-9]+ or be a valid plan']
   ] as const) {
     const [status, code, message] = await refusal('/v1/subscribe', { org, phases: [{ features: [held] }] })
     t.strictSame([status, code, message.slice(0, start.length)], [400, 'invalid_request', start], held)
