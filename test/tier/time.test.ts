@@ -128,6 +128,13 @@ t.test('5 item 3: a phase ends where the next begins, a period where its interva
   t.strictSame([dateOf((await api.phase(org)).effective), await period(org)], ['2024-01-15', ['2024-01-01', '2024-02-01']])
 })
 
+t.test('5 item 3: what is held and cancelled in one instant of frozen time was never held, and its usage is not shown', async t => {
+  const org = await newOrg('2024-01-01')
+  await api.report(org, 'feature:sum', 3)
+  await api.subscribe(org, {})
+  t.hasStrict(await api.usage(org, 'feature:sum'), { status: 400, code: 'feature_not_found' })
+})
+
 t.test('5 item 4: a test clock, as the SDK keeps it', async t => {
   await api.settings({})
   const sent: Array<[string, Body, string | undefined]> = []

@@ -277,6 +277,7 @@ t.test('4.1 ids of orgs, plans, features and feature-plans: the messages, in the
     const [status, code, message] = await refusal('/v1/subscribe', { org, phases: [{ features: [held] }] })
     t.strictSame([status, code, message.slice(0, start.length)], [400, 'invalid_request', start], held)
   }
+  for (const feature of ['feature:msg', 'msg']) t.strictSame((await refusal('/v1/report', { org: 'acme', feature })), [400, 'invalid_request', ORG])
   t.strictSame((await refusal('/v1/report', { org, feature: 'msg' })).slice(1), ['invalid_request', "feature name must start with 'feature:'"])
 })
 
