@@ -5,12 +5,17 @@ import { promisify } from 'node:util'
 const COMMANDS_TIMEOUT_MS = 60_000
 const run = promisify(execFile)
 
-/** The shell commands that a page prints under a name, in a fence that begins "```sh <name>". */
-export function documentedCommands (page: string, name: string): string {
+/** What a page prints under a name, in a fence that begins "```<language> <name>". */
+export function documentedBlock (page: string, language: string, name: string): string {
   const text = readFileSync(new URL(`../../docs/${page}`, import.meta.url), 'utf8')
-  const [, commands] = new RegExp(`^\`\`\`sh ${name}\\n([^]*?)^\`\`\`$`, 'm').exec(text) ?? []
-  if (commands === undefined) throw new Error(`docs/${page} has no commands named ${name}`)
-  return commands
+  const [, block] = new RegExp(`^\`\`\`${language} ${name}\\n([^]*?)^\`\`\`$`, 'm').exec(text) ?? []
+  if (block === undefined) throw new Error(`docs/${page} has no ${language} named ${name}`)
+  return block
+}
+
+/** The shell commands that a page prints under a name. */
+export function documentedCommands (page: string, name: string): string {
+  return documentedBlock(page, 'sh', name)
 }
 
 /** Runs them as a reader would who pastes them, and stops at the first that fails. */
