@@ -37,7 +37,7 @@ declare module 'fastify' {
 const FAREWELL_MS = 500
 const BODY_BYTES_MAX = 64 * 1024
 /** Of one id in a path, as characters: no id is longer. */
-const PATH_PARAM_LENGTH_MAX = 300
+const PATH_PARAM_LENGTH_MAX = 500
 const HEADER_BYTES_MAX = 16 * 1024
 const HEADERS_TIMEOUT_MS = 10_000
 const REQUEST_TIMEOUT_MS = 20_000
