@@ -19,6 +19,7 @@ import { clockRoutes } from './routes/clock.ts'
 import { costRoutes } from './routes/cost.ts'
 import { environmentRoutes } from './routes/environments.ts'
 import { eventRoutes } from './routes/events.ts'
+import { featureRoutes } from './routes/features.ts'
 import { keyRoutes } from './routes/keys.ts'
 import { orgRoutes } from './routes/orgs.ts'
 import { planRoutes } from './routes/plans.ts'
@@ -112,8 +113,8 @@ export async function buildApp (options: AppOptions): Promise<FastifyInstance> {
     await guarded.register(testClock)
     await guarded.register(async v1 => {
       const all = [
-        reportRoutes, canRoutes, usageRoutes, costRoutes, eventRoutes, planRoutes, orgRoutes, checkoutRoutes, environmentRoutes,
-        clockRoutes, keyRoutes
+        reportRoutes, canRoutes, usageRoutes, costRoutes, eventRoutes, planRoutes, featureRoutes, orgRoutes, checkoutRoutes,
+        environmentRoutes, clockRoutes, keyRoutes
       ]
       for (const routes of all) await v1.register(routes)
     }, { prefix: '/v1' })

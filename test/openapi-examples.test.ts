@@ -9,6 +9,8 @@ const ORDER = [
   'get /v1/whoami',
   'post /v1/push',
   'get /v1/pull',
+  'get /v1/features',
+  'get /v1/features/{feature}',
   'post /v1/subscribe',
   'post /v1/report',
   'get /v1/can',

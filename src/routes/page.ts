@@ -19,3 +19,21 @@ export function pageOf (limit: string | undefined, { standard, max }: PageLength
   if (page > max) throw new TollgateError('invalid_request', `limit must be from 1 to ${max}`, { pointer: '?limit' })
   return page
 }
+
+const PAGE: PageLength = { standard: 50, max: 500 }
+const CURSOR_LENGTH_MAX = 3_000
+
+/** The members of every list's query; the others stay the same from page to page. */
+export const Paging = {
+  cursor: Type.Optional(Type.String({
+    maxLength: CURSOR_LENGTH_MAX, description: 'The `nextCursor` of the page before, with the same query otherwise'
+  })),
+  limit: queryLimit('Items', PAGE)
+}
+
+/** What a list's query says of the page. */
+export function paging ({ cursor, limit }: { cursor?: string, limit?: string }): { cursor: string | undefined, countMax: number } {
+  return { cursor, countMax: pageOf(limit, PAGE) }
+}
+
+export const NextCursor = Type.Unsafe<string | null>({ type: ['string', 'null'], description: 'null: there is no further page' })

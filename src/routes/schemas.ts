@@ -12,6 +12,8 @@ export const FeatureId = Type.String({
   maxLength: TEXT_MAX, description: '`feature:` and 1 to 240 printable characters', examples: ['feature:api-calls']
 })
 
+export const PlanId = Type.String({ maxLength: 500, description: '`plan:`, a name, `@` and a version', examples: ['plan:free@0'] })
+
 /** An exact amount on its way in. */
 export const SentAmount = Type.Unsafe<number | string | null>({
   type: ['number', 'string', 'null'],
@@ -53,7 +55,7 @@ const Problem = Type.Object({
   code: Type.String({ examples: ['invalid_request'] }),
   message: Type.String(),
   errors: Type.Optional(Type.Unsafe<readonly FieldProblem[]>(Type.Array(Type.Object({
-    pointer: Type.String({ description: 'JSON pointer into the body, or `?name` of the query' }),
+    pointer: Type.String({ description: 'JSON pointer into the body, or `?name` of the query or the path' }),
     detail: Type.String()
   }))))
 }, {

@@ -5,6 +5,7 @@ import { coalesce } from './coalesce.ts'
 import type { Database } from './database.ts'
 import { type Environments, environmentStore } from './environments.ts'
 import { type EventLog, eventLog } from './event-log.ts'
+import { type Features, featureStore } from './features.ts'
 import { type Keys, keyStore } from './keys.ts'
 import { type Ledger, ledger, type LedgerEvents } from './ledger.ts'
 import { type LedgerReader, ledgerReader } from './ledger-reader.ts'
@@ -27,6 +28,7 @@ export interface StoreEvents extends LedgerEvents {
 /** The ports that operations work on. */
 export interface Stores {
   readonly catalog: Catalog
+  readonly features: Features
   readonly environments: Environments
   readonly clocks: Clocks
   readonly keys: Keys
@@ -65,6 +67,7 @@ export async function openStores ({ database, mirrorFor, mirrorAgeMaxMs, events 
   const writer = ledger({ database, orgs, mirror, mirrorAgeMaxMs, events })
   return {
     catalog: plans,
+    features: featureStore(database),
     environments: environmentStore(database),
     clocks: clockStore(database),
     keys: keyStore(database),

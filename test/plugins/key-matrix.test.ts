@@ -23,6 +23,8 @@ const ROUTES: Record<string, Scope | 'anyone'> = {
 
   'POST /v1/push': 'admin',
   'GET /v1/pull': 'read',
+  'GET /v1/features': 'read',
+  'GET /v1/features/:feature': 'read',
 
   'POST /v1/subscribe': 'write',
   'GET /v1/limits': 'read',

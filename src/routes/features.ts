@@ -1,0 +1,52 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from 'typebox'
+import { listFeatures, readFeature } from '../operations/features.ts'
+import type { ListedFeature } from '../storage/features.ts'
+import { NextCursor, Paging, paging } from './page.ts'
+import { FeatureId, PlanId, problems, Time, timeText } from './schemas.ts'
+
+const Feature = Type.Object({
+  feature: Type.String(),
+  types: Type.Unsafe<readonly string[]>(Type.Array(Type.String({ enum: ['boolean', 'metered'] }), {
+    description: 'As plans use it; empty once no plan does'
+  })),
+  plans: Type.Unsafe<readonly string[]>(Type.Array(Type.String(), {
+    description: 'The first 100, of all statuses; all of them: `GET /v1/plans?feature=`'
+  })),
+  planCount: Type.Integer(),
+  createdAt: Time
+}, {
+  examples: [{
+    feature: 'feature:api-calls', types: ['metered'], plans: ['plan:free@0'], planCount: 1, createdAt: '2026-01-31T12:00:00.000Z'
+  }]
+})
+
+export const featureRoutes: FastifyPluginAsyncTypebox = async app => {
+  app.get('/features', {
+    config: { scope: 'read' },
+    schema: {
+      tags: ['plans'],
+      summary: 'List features',
+      description: 'Every feature that a plan names or has named, by name.',
+      querystring: Type.Object({ plan: Type.Optional(PlanId), ...Paging }, { additionalProperties: false }),
+      response: { 200: Type.Object({ features: Type.Array(Feature), nextCursor: NextCursor }), ...problems }
+    }
+  }, async ({ query: { plan, ...query }, principal: { environment } }) => {
+    const { items, nextCursor } = await listFeatures(app.stores, { environment, plan, ...paging(query) })
+    return { features: items.map(wire), nextCursor }
+  })
+
+  app.get('/features/:feature', {
+    config: { scope: 'read' },
+    schema: {
+      tags: ['plans'],
+      summary: 'Read a feature',
+      params: Type.Object({ feature: FeatureId }),
+      response: { 200: Feature, ...problems }
+    }
+  }, async ({ params: { feature }, principal: { environment } }) => wire(await readFeature(app.stores, environment, feature)))
+}
+
+function wire ({ name, types, plans, planCount, createdAt }: ListedFeature) {
+  return { feature: name, types, plans, planCount, createdAt: timeText(createdAt) }
+}

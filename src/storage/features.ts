@@ -1,0 +1,73 @@
+import { and, asc, eq, gt, inArray, type SQL, sql } from 'drizzle-orm'
+import type { FeatureType, Instant } from '../domain/entitlement.ts'
+import type { PlanRef } from '../domain/ids.ts'
+import { ownerOf } from './catalog.ts'
+import { type Database, orm } from './database.ts'
+import { type Page, pageOf } from './page.ts'
+import { entitlements, features, plans } from './schema.ts'
+
+/** Plans that are named with a feature; the list of plans has them all, by pages. */
+const PLANS_SHOWN_MAX = 100
+
+/** A feature as plans of all statuses use it; one that no plan names any more has neither types nor plans. */
+export interface ListedFeature {
+  /** `feature:calls` */
+  readonly name: string
+  /** In order; both where plans differ. */
+  readonly types: readonly FeatureType[]
+  /** `plan:pro@1`: the first 100, by name and version. */
+  readonly plans: readonly string[]
+  readonly planCount: number
+  readonly createdAt: Instant
+}
+
+export interface Features {
+  /** By name, after `after`. @param plan undefined: of all plans */
+  list (environment: string, plan: PlanRef | undefined, after: string | null, countMax: number): Promise<Page<ListedFeature>>
+  find (environment: string, name: string): Promise<ListedFeature | undefined>
+}
+
+interface Use {
+  readonly feature: number
+  readonly types: readonly FeatureType[]
+  readonly plans: readonly string[]
+  readonly planCount: number
+}
+
+export function featureStore (database: Database): Features {
+  const db = orm(database)
+
+  async function listed (environment: string, condition: SQL | undefined, countMax: number): Promise<ListedFeature[]> {
+    const rows = await db.select().from(features).where(and(eq(features.environment, ownerOf(environment)), condition))
+      .orderBy(asc(features.name)).limit(countMax)
+    const uses = new Map((await usesOf(environment, rows.map(({ id }) => id))).map(use => [use.feature, use]))
+    return rows.map(({ id, name, createdAt }) => {
+      const { types = [], plans = [], planCount = 0 } = uses.get(id) ?? {}
+      return { name, types, plans, planCount, createdAt }
+    })
+  }
+
+  async function usesOf (environment: string, keys: readonly number[]): Promise<Use[]> {
+    if (keys.length === 0) return []
+    const name = sql`${plans.name} || '@' || ${plans.version}`
+    return await db.select({
+      feature: entitlements.feature,
+      types: sql<FeatureType[]>`json_agg(distinct ${entitlements.type})`,
+      plans: sql<string[]>`to_json((array_agg(${name} order by ${plans.name}, ${plans.version}))[1:${sql.raw(String(PLANS_SHOWN_MAX))}])`,
+      planCount: sql<number>`count(*)::int`
+    }).from(plans).innerJoin(entitlements, eq(entitlements.plan, plans.id))
+      .where(and(eq(plans.environment, ownerOf(environment)), inArray(entitlements.feature, [...keys])))
+      .groupBy(entitlements.feature)
+  }
+
+  return {
+    list: async (environment, plan, after, countMax) => {
+      const inPlan = plan && inArray(features.id, db.select({ feature: entitlements.feature }).from(plans)
+        .innerJoin(entitlements, eq(entitlements.plan, plans.id))
+        .where(and(eq(plans.environment, ownerOf(environment)), eq(plans.name, plan.name), eq(plans.version, plan.version))))
+      const condition = and(after === null ? undefined : gt(features.name, after), inPlan)
+      return pageOf(await listed(environment, condition, countMax + 1), countMax, ({ name }) => [name])
+    },
+    find: async (environment, name) => (await listed(environment, eq(features.name, name), 1))[0]
+  }
+}
