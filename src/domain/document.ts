@@ -162,7 +162,8 @@ function place (from: Cursor, text: string, key: string): Cursor {
   return { ...from, members: {}, text, pointer: `${from.pointer}/${escaped(key)}` }
 }
 
-function escaped (key: string): string {
+/** A key as one part of a JSON pointer. */
+export function escaped (key: string): string {
   return key.replaceAll('~', '~0').replaceAll('/', '~1')
 }
 

@@ -55,20 +55,29 @@ export function parseFeature (text: string, pointer = '/feature'): string {
 
 /** `plan:pro@1` */
 export function parsePlanRef (text: string, pointer: string): PlanRef {
-  if (!text.startsWith(PLAN_PREFIX)) {
-    throw new TollgateError('invalid_request', "plan name must start with 'plan:'", { pointer })
-  }
+  if (!text.startsWith(PLAN_PREFIX)) throw noPlanPrefix(pointer)
   const at = text.indexOf('@')
   if (at < 0 || at === text.length - 1) throw new TollgateError('invalid_request', 'plan must have version', { pointer })
-  if (!isName(text.slice(PLAN_PREFIX.length, at))) {
-    throw new TollgateError('invalid_request',
-      `plan name must match [a-zA-Z0-9:]+, or any 1 to ${NAME_MAX} printable characters without "@" or space`, { pointer })
-  }
+  const name = parsePlanName(text.slice(0, at), pointer)
   const version = text.slice(at + 1)
   if (!isVersion(version)) {
     throw new TollgateError('invalid_request', 'plan version must match [a-zA-Z0-9]+, or letters, digits and ". _ -"', { pointer })
   }
-  return { name: text.slice(0, at), version }
+  return { name, version }
+}
+
+/** `plan:pro`, of all its versions. */
+export function parsePlanName (text: string, pointer: string): string {
+  if (!text.startsWith(PLAN_PREFIX)) throw noPlanPrefix(pointer)
+  if (!isName(text.slice(PLAN_PREFIX.length))) {
+    throw new TollgateError('invalid_request',
+      `plan name must match [a-zA-Z0-9:]+, or any 1 to ${NAME_MAX} printable characters without "@" or space`, { pointer })
+  }
+  return text
+}
+
+function noPlanPrefix (pointer: string): TollgateError {
+  return new TollgateError('invalid_request', "plan name must start with 'plan:'", { pointer })
 }
 
 /**

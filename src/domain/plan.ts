@@ -41,6 +41,9 @@ export interface PlanFeature extends Entitlement {
   readonly price: Price
 }
 
+/** A draft may be changed, and is held by nobody. A published plan never changes; archived, it takes no new subscription. */
+export type PlanStatus = 'draft' | 'published' | 'archived'
+
 export interface Plan {
   readonly ref: PlanRef
   readonly title: string
@@ -85,6 +88,11 @@ const featureMembers = ['title', 'base', 'tiers', 'mode', 'aggregate', 'divide',
  */
 export function parsePlans (document: unknown): ParsedPlans {
   return readDocument(document, ['plans'], top => readMap(child(top, 'plans'), plansMax, parsePlanRef, planMembers, readPlan))
+}
+
+/** The same of what a document says of one plan. */
+export function parsePlan (ref: PlanRef, document: unknown): ParsedPlan {
+  return readDocument(document, planMembers, top => readPlan(top, ref))
 }
 
 function readPlan (at: Cursor, ref: PlanRef): ParsedPlan {
@@ -216,7 +224,7 @@ export function planDocument (plans: readonly Plan[]) {
   return { plans: Object.fromEntries(shown.sort(([a], [b]) => compare(a, b))) }
 }
 
-function documentOf (plan: Plan) {
+export function documentOf (plan: Plan) {
   const { title, currency, interval, addon, anchor } = plan
   return {
     title,

@@ -73,6 +73,10 @@ export function givesAccess ({ status, endsAt }: Pick<Subscription, 'status' | '
   return WITH_ACCESS.has(status) || (status === 'cancelled' && endsAt !== null)
 }
 
+export function isOver (row: Pick<Subscription, 'endsAt'>, now: Instant): boolean {
+  return !endsAfter(row, now)
+}
+
 /** The rows that grant something at an instant, the oldest first. */
 export function inForce (subscriptions: readonly Subscription[], at: Instant): Subscription[] {
   return subscriptions

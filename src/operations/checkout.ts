@@ -7,12 +7,13 @@ import {
 import type { Plan, PlanFeature } from '../domain/plan.ts'
 import { checkHoldings, inForce } from '../domain/schedule.ts'
 import { TollgateError } from '../errors.ts'
+import type { CatalogPlan } from '../storage/catalog.ts'
 import type { StoredCheckout } from '../storage/checkouts.ts'
 import { available } from '../storage/ledger-reader.ts'
 import type { Stores } from '../storage/stores.ts'
 import { orgNotFound } from './org.ts'
 import { orgNow } from './phases.ts'
-import { readHoldings, type SentPhase, subscribe } from './subscribe.ts'
+import { checkAvailable, readHoldings, type SentPhase, subscribe } from './subscribe.ts'
 import { type Present, present } from './time.ts'
 
 const DAY_MS = 86_400_000
@@ -23,7 +24,7 @@ export type SentCheckout = Omit<CheckoutOrder, 'id' | 'expiresAt'>
  * Asks the payment provider for a page on which a customer confirms what an org will hold. The org is created, as Tier
  * does; nothing else changes until they have confirmed.
  * @returns the URL of the page
- * @throws TollgateError `TERR1020` for a plan that was not pushed; `invalid_request`, `feature_not_found` for features;
+ * @throws TollgateError `TERR1020`, `plan_unavailable` for a plan that cannot be had; `invalid_request`, `feature_not_found` for features;
  * `invalid_request` for a URL that is not http or https; `no_payment_provider`
  */
 export async function checkout (stores: Stores, payments: Payments, sent: SentCheckout): Promise<string> {
@@ -34,11 +35,16 @@ export async function checkout (stores: Stores, payments: Payments, sent: SentCh
   if (trialDays > 0 && features.length === 0) {
     throw new TollgateError('invalid_request', 'trial_days is for a checkout with features', { pointer: '/trial_days' })
   }
-  checkHoldings(await readHoldings(stores, environment, features, '/features', new Map()), '/features')
+  const plans = new Map<string, CatalogPlan>()
+  const holdings = await readHoldings(stores, environment, features, '/features', plans)
+  checkHoldings(holdings, '/features')
   const { now } = await present(stores, environment)
   const order = { ...sent, org, successUrl, cancelUrl, id: randomUUID(), expiresAt: now + CHECKOUT_LIFETIME_MS }
   const url = await payments.checkout(order)
-  await available(stores.subscriptions.change(environment, org, now, async locked => await locked.addCheckout(order)))
+  await available(stores.subscriptions.change(environment, org, now, async locked => {
+    checkAvailable(locked.org, holdings, plans, now, '/features')
+    await locked.addCheckout(order)
+  }))
   return url
 }
 
@@ -59,16 +65,17 @@ export interface Offers {
 
 /**
  * What a customer is asked to confirm.
- * @throws TollgateError `checkout_expired`; `TERR1020` if it is not offered any more
+ * @throws TollgateError `checkout_expired`; `TERR1020`, `plan_unavailable` if it is not offered any more
  */
 export async function offers (stores: Stores, environment: string, id: string): Promise<Offers> {
   const { checkout, now } = await openCheckout(stores, environment, id)
   const { features, org: name, completedAt } = checkout
   if (completedAt !== null || features.length === 0) return { checkout, offers: [], replaced: [] }
-  const plans = new Map<string, StoredPlan>()
+  const plans = new Map<string, CatalogPlan>()
   const holdings = await readHoldings(stores, environment, features, '/features', plans)
-  const { subscriptions } = await orgNow(stores, environment, name)
-  const held = new Set(inForce(subscriptions, now).map(holdingText))
+  const org = await orgNow(stores, environment, name)
+  checkAvailable(org, holdings, plans, now, '/features')
+  const held = new Set(inForce(org.subscriptions, now).map(holdingText))
   for (const holding of holdings) held.delete(holdingText(holding))
   return { checkout, offers: offersOf(holdings, plans), replaced: [...held].sort() }
 }
@@ -85,7 +92,7 @@ function offersOf (holdings: readonly Holding[], plans: ReadonlyMap<string, Stor
 /**
  * The customer has gone through with it: the org now holds what was offered. However often this is called, also at once
  * and by several replicas, that happens once: nothing that was changed since is changed back.
- * @throws TollgateError `checkout_expired`; `TERR1020` if it is not offered any more; then nothing has changed
+ * @throws TollgateError `checkout_expired`; `TERR1020`, `plan_unavailable` if it is not offered any more; then nothing has changed
  */
 export async function completeCheckout (stores: Stores, environment: string, id: string): Promise<Checkout> {
   const { checkout, now } = await openCheckout(stores, environment, id)

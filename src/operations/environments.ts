@@ -1,11 +1,12 @@
 import type { Instant } from '../domain/entitlement.ts'
-import { isEnvironmentName, parsePlanRef } from '../domain/ids.ts'
+import { isEnvironmentName } from '../domain/ids.ts'
 import { FROZEN_BEFORE } from '../domain/time.ts'
 import { TollgateError } from '../errors.ts'
 import type { Environment } from '../storage/environments.ts'
 import { available } from '../storage/ledger-reader.ts'
 import type { Stores } from '../storage/stores.ts'
 import { findClock } from './clocks.ts'
+import { planNamed } from './org.ts'
 import { environmentNamed, environmentNotFound } from './time.ts'
 
 /** Environments that a key of `own` may see: `own`, and its test clocks. */
@@ -35,8 +36,8 @@ export async function getEnvironment (stores: Stores, own: string, name: string)
 
 /**
  * Creates the environment or replaces its settings.
- * @throws TollgateError `forbidden`; `invalid_request` for a test clock; `TERR1020` for a default plan that was
- * not pushed there
+ * @throws TollgateError `forbidden`; `invalid_request` for a test clock; `TERR1020`, `plan_unavailable`
+ * for a default plan that nobody can be subscribed to
  */
 export async function putEnvironment (
   stores: Stores, own: string, name: string, settings: { readonly defaultPlan: string | null, readonly fixedNow: Instant | null }
@@ -50,10 +51,7 @@ export async function putEnvironment (
   if (fixedNow !== null && fixedNow >= FROZEN_BEFORE) {
     throw new TollgateError('invalid_request', 'now must be before 9998-01-01T00:00:00Z', { pointer: '/now' })
   }
-  if (defaultPlan !== null) {
-    const plan = await available(stores.catalog.find(name, parsePlanRef(defaultPlan, '/defaultPlan')))
-    if (plan === undefined) throw new TollgateError('TERR1020', 'feature or plan not found', { pointer: '/defaultPlan' })
-  }
+  if (defaultPlan !== null) await planNamed(stores, name, defaultPlan, '/defaultPlan')
   await available(stores.environments.put({ name, defaultPlan, fixedNow }))
   return await getEnvironment(stores, own, name)
 }

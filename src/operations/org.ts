@@ -1,8 +1,9 @@
 import type { Instant } from '../domain/entitlement.ts'
-import { parsePlanRef } from '../domain/ids.ts'
+import { parsePlanRef, planText } from '../domain/ids.ts'
 import { type Org, orgOf, type StoredPlan } from '../domain/org.ts'
 import type { Subscription } from '../domain/schedule.ts'
 import { TollgateError } from '../errors.ts'
+import type { CatalogPlan } from '../storage/catalog.ts'
 import { available } from '../storage/ledger-reader.ts'
 import type { Stores } from '../storage/stores.ts'
 import type { Present } from './time.ts'
@@ -56,11 +57,29 @@ function firstSight ({ plan }: StoredPlan, now: Instant): Omit<Subscription, 'id
   }
 }
 
-/** @throws TollgateError `TERR1020`, Tier's code for a plan that was not pushed */
-export async function planNamed ({ catalog }: Stores, environment: string, text: string, pointer = '/plan'): Promise<StoredPlan> {
+/**
+ * A plan that may be subscribed to.
+ * @throws TollgateError `TERR1020`, Tier's code for a plan that was not pushed; `plan_unavailable`
+ */
+export async function planNamed (stores: Stores, environment: string, text: string, pointer = '/plan'): Promise<StoredPlan> {
+  const plan = await planPublished(stores, environment, text, pointer)
+  if (plan.status === 'archived') throw archived(plan, pointer)
+  return plan
+}
+
+/**
+ * The same, or an archived one: whoever holds that keeps it.
+ * @throws TollgateError `TERR1020`; `plan_unavailable` for a draft
+ */
+export async function planPublished ({ catalog }: Stores, environment: string, text: string, pointer: string): Promise<CatalogPlan> {
   const plan = await available(catalog.find(environment, parsePlanRef(text, pointer)))
   if (plan === undefined) throw new TollgateError('TERR1020', 'feature or plan not found', { pointer })
+  if (plan.status === 'draft') throw new TollgateError('plan_unavailable', `${text} is a draft: publish it first`, { pointer })
   return plan
+}
+
+export function archived ({ plan }: StoredPlan, pointer: string): TollgateError {
+  return new TollgateError('plan_unavailable', `${planText(plan.ref)} is archived: it takes no new subscriptions`, { pointer })
 }
 
 export function orgNotFound (pointer: string): TollgateError {

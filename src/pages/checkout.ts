@@ -13,12 +13,17 @@ export interface CheckoutPageOptions {
   readonly manual: ManualPayments
 }
 
+const WITHDRAWN = {
+  status: 410, heading: 'This plan is not offered any more', sentence: 'What this link offers has been withdrawn since. Ask for a new one.'
+}
+
 /** What a person is told, and as which status, where the API's words would mean little to them. */
 const REFUSALS: { readonly [Code in ErrorCode]?: { readonly status?: number, readonly heading: string, readonly sentence?: string } } = {
   checkout_link_invalid: { heading: 'This link is not right', sentence: 'A part of it is missing or was changed. Open it as it was sent, or ask for a new one.' },
   checkout_expired: { heading: 'This link has expired', sentence: 'It was good for 24 hours. Ask for a new one.' },
   no_payment_provider: { heading: 'This page is switched off' },
-  TERR1020: { status: 410, heading: 'This plan is not offered any more', sentence: 'What this link offers has been withdrawn since. Ask for a new one.' },
+  TERR1020: WITHDRAWN,
+  plan_unavailable: WITHDRAWN,
   org_not_found: { status: 410, heading: 'This account is gone', sentence: 'Whom this link was made for was deleted since.' },
   environment_not_found: { status: 410, heading: 'This link has expired', sentence: 'The environment it was made in was deleted since.' },
   ledger_unavailable: { heading: 'Please try again', sentence: 'The database cannot be reached. Open the link again in a moment: it works once, however often it is tried.' },

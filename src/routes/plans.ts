@@ -1,8 +1,13 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import stripJsonComments from 'strip-json-comments'
 import { Type } from 'typebox'
+import { planText } from '../domain/ids.ts'
+import { documentOf, type PlanStatus } from '../domain/plan.ts'
+import { archivePlan, createDraft, deleteDraft, listPlans, publishPlan, putDraft, readPlan } from '../operations/drafts.ts'
 import { pull, push, type PushResult } from '../operations/plans.ts'
-import { problems } from './schemas.ts'
+import type { CatalogPlan } from '../storage/catalog.ts'
+import { NextCursor, Paging, paging } from './page.ts'
+import { PlanId, problems, Time, timeText } from './schemas.ts'
 
 const BODY_BYTES_MAX = 4 * 1024 * 1024
 
@@ -28,6 +33,54 @@ const Pushed = Type.Object({
     reason: Type.String()
   })))
 }, { examples: [{ results: [{ feature: 'feature:api-calls@plan:free@0', status: 'ok', reason: 'created' }] }] })
+
+const Draft = Type.Unsafe<unknown>({
+  type: 'object',
+  properties: { plans: { type: 'object' } },
+  description: 'A document as push takes it, with one plan',
+  examples: [{ plans: { 'plan:pro@1': { title: 'Pro', features: { 'feature:api-calls': { tiers: [{ upto: 50000 }] } } } } }]
+})
+
+const DraftBody = Type.Unsafe<unknown>({
+  type: 'object',
+  properties: { features: { type: 'object' } },
+  description: 'What a document for push says of one plan',
+  examples: [{ title: 'Team', features: { 'feature:api-calls': { tiers: [{ upto: 200000 }] } } }]
+})
+
+const STATUSES: readonly PlanStatus[] = ['draft', 'published', 'archived']
+const Status = Type.Unsafe<PlanStatus>({ type: 'string', enum: STATUSES })
+
+const Plan = Type.Object({
+  plan: Type.String(),
+  status: Status,
+  createdAt: Time,
+  title: Type.String(),
+  currency: Type.Optional(Type.String()),
+  interval: Type.Optional(Type.String()),
+  addon: Type.Optional(Type.Boolean()),
+  anchor: Type.Optional(Type.String()),
+  features: Type.Unsafe<object>({ type: 'object', additionalProperties: { type: 'object' } })
+}, {
+  examples: [{
+    plan: 'plan:pro@1',
+    status: 'draft',
+    createdAt: '2026-01-31T12:00:00.000Z',
+    title: 'Pro',
+    features: { 'feature:api-calls': { tiers: [{ upto: 50000 }] } }
+  }]
+})
+
+const PlanQuery = Type.Object({
+  status: Type.Optional(Status),
+  name: Type.Optional(Type.String({ maxLength: 300, description: '`plan:pro`: all its versions' })),
+  feature: Type.Optional(Type.String({ maxLength: 300, description: 'Only plans that have this feature' })),
+  addon: Type.Optional(Type.Unsafe<'true' | 'false'>({ type: 'string', enum: ['true', 'false'] })),
+  ...Paging
+}, { additionalProperties: false })
+
+/** Examples differ, so that each call works as it stands, in the order of the document. */
+const planParams = (example: string) => Type.Object({ plan: Type.String({ ...PlanId, examples: [example] }) })
 
 const Pulled = Type.Unsafe<unknown>({ type: 'object', properties: { plans: { type: 'object' } } })
 
@@ -55,4 +108,84 @@ export const planRoutes: FastifyPluginAsyncTypebox = async app => {
     config: { scope: 'read' },
     schema: { tags: ['plans'], summary: 'All published plans, as a document to push', response: { 200: Pulled, ...problems } }
   }, async ({ principal: { environment } }) => await pull(app.stores, environment))
+
+  app.get('/plans', {
+    config: { scope: 'read' },
+    schema: {
+      tags: ['plans'],
+      summary: 'List plans',
+      description: 'Of all statuses, by name and version, each as push takes it.',
+      querystring: PlanQuery,
+      response: { 200: Type.Object({ plans: Type.Array(Plan), nextCursor: NextCursor }), ...problems }
+    }
+  }, async ({ query: { status, name, feature, addon, ...query }, principal: { environment } }) => {
+    const { items, nextCursor } = await listPlans(app.stores, {
+      environment, status, name, feature, addon: addon === undefined ? undefined : addon === 'true', ...paging(query)
+    })
+    return { plans: items.map(wire), nextCursor }
+  })
+
+  app.post('/plans', {
+    config: { scope: 'admin' },
+    bodyLimit: BODY_BYTES_MAX,
+    schema: {
+      tags: ['plans'],
+      summary: 'Create a draft',
+      description: 'A draft may be changed and is held by nobody, until it is published.',
+      body: Draft,
+      response: { 200: Plan, ...problems }
+    }
+  }, async ({ body, principal: { environment } }) => wire(await createDraft(app.stores, environment, body)))
+
+  app.get('/plans/:plan', {
+    config: { scope: 'read' },
+    schema: { tags: ['plans'], summary: 'Read a plan', params: planParams('plan:free@0'), response: { 200: Plan, ...problems } }
+  }, async ({ params: { plan }, principal: { environment } }) => wire(await readPlan(app.stores, environment, plan)))
+
+  app.put('/plans/:plan', {
+    config: { scope: 'admin' },
+    bodyLimit: BODY_BYTES_MAX,
+    schema: {
+      tags: ['plans'],
+      summary: 'Create or replace a draft',
+      description: 'A published plan never changes: create another version.',
+      params: planParams('plan:team@1'),
+      body: DraftBody,
+      response: { 200: Plan, ...problems }
+    }
+  }, async ({ params: { plan }, body, principal: { environment } }) => wire(await putDraft(app.stores, environment, plan, body)))
+
+  app.delete('/plans/:plan', {
+    config: { scope: 'admin' },
+    schema: { tags: ['plans'], summary: 'Delete a draft', params: planParams('plan:team@1'), response: { 200: Type.Object({}), ...problems } }
+  }, async ({ params: { plan }, principal: { environment } }) => {
+    await deleteDraft(app.stores, environment, plan)
+    return {}
+  })
+
+  app.post('/plans/:plan/publish', {
+    config: { scope: 'admin' },
+    schema: {
+      tags: ['plans'],
+      summary: 'Publish a plan',
+      description: 'From now on orgs can be subscribed to it, and it never changes. An archived plan becomes available again.',
+      params: planParams('plan:pro@1'),
+      response: { 200: Plan, ...problems }
+    }
+  }, async ({ params: { plan }, principal: { environment } }) => wire(await publishPlan(app.stores, environment, plan)))
+
+  app.post('/plans/:plan/archive', {
+    config: { scope: 'admin' },
+    schema: {
+      tags: ['plans'],
+      summary: 'Archive a plan',
+      description: 'Nobody is subscribed to it any more who does not hold it; who does keeps it.',
+      params: planParams('plan:pro@1'),
+      response: { 200: Plan, ...problems }
+    }
+  }, async ({ params: { plan }, principal: { environment } }) => wire(await archivePlan(app.stores, environment, plan)))
+}
+
+function wire ({ plan, status, createdAt }: CatalogPlan) {
+  return { plan: planText(plan.ref), status, createdAt: timeText(createdAt), ...documentOf(plan) }
 }

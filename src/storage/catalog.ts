@@ -1,46 +1,53 @@
 import { and, asc, eq, inArray, type SQL, sql } from 'drizzle-orm'
 import { LRUCache } from 'lru-cache'
+import type { Instant } from '../domain/entitlement.ts'
 import { type PlanRef, planText } from '../domain/ids.ts'
 import type { StoredPlan } from '../domain/org.ts'
-import type { Plan } from '../domain/plan.ts'
+import type { Plan, PlanStatus } from '../domain/plan.ts'
 import { type Database, type Orm, orm, type Session } from './database.ts'
 import { entitlements, features, plans } from './schema.ts'
 
 const PLANS_CACHED_MAX = 10_000
 
+/** A plan, and what may change about it. */
+export interface CatalogPlan extends StoredPlan {
+  readonly status: PlanStatus
+  readonly createdAt: Instant
+}
+
 /**
- * Plans: pushed once, never changed, shared by all orgs that hold them. A test clock has none of its own: named as the
- * environment, it stands for its parent, in every call.
+ * Plans, shared by all orgs that hold them. What was published never changes, so it is remembered; drafts never are. A test
+ * clock has none of its own: named as the environment, it stands for its parent, in every call.
  */
 export interface Catalog {
-  /** Adds a plan with its features. @returns false, and changes nothing, if the plan exists */
+  /** Publishes a plan with its features. @returns false, and changes nothing, if the plan exists, be it as a draft */
   add (environment: string, plan: Plan): Promise<boolean>
-  find (environment: string, ref: PlanRef): Promise<StoredPlan | undefined>
+  /** Of any status: whoever would have somebody hold it looks at that first. */
+  find (environment: string, ref: PlanRef): Promise<CatalogPlan | undefined>
+  /** @param keys of plans that somebody holds: none is a draft */
   byKey (keys: readonly number[], session?: Session): Promise<ReadonlyMap<number, StoredPlan>>
   /** Every published plan, ordered by name and version. */
   published (environment: string): Promise<Plan[]>
 }
 
-type PlanRow = typeof plans.$inferSelect
-
 export function catalog (database: Database): Catalog {
   const cached = new LRUCache<number, StoredPlan>({ max: PLANS_CACHED_MAX })
   const db = orm(database)
 
-  async function complete (rows: readonly PlanRow[], using: Orm): Promise<StoredPlan[]> {
-    const missing = rows.filter(row => !cached.has(row.id))
-    const stored = missing.length === 0 ? [] : await load(missing, using)
-    for (const plan of stored) cached.set(plan.key, plan)
-    const loaded = new Map(stored.map(plan => [plan.key, plan]))
-    return rows.map(row => loaded.get(row.id) ?? cached.get(row.id) as StoredPlan)
+  async function load (condition: SQL, using: Orm): Promise<CatalogPlan[]> {
+    const loaded = await loadPlans(using, condition)
+    for (const { status, createdAt: _createdAt, ...plan } of loaded) if (status !== 'draft') cached.set(plan.key, plan)
+    return loaded
   }
 
   return {
     add: async (environment, plan) => await database.transaction(async session => await add(orm(session), environment, plan)),
     find: async (environment, ref) => {
-      const rows = await db.select().from(plans)
-        .where(and(eq(plans.environment, ownerOf(environment)), eq(plans.name, ref.name), eq(plans.version, ref.version)))
-      return (await complete(rows, db))[0]
+      const [row] = await db.select({ key: plans.id, status: plans.status, createdAt: plans.createdAt }).from(plans)
+        .where(isNamed(environment, ref))
+      if (row === undefined) return undefined
+      const known = cached.get(row.key)
+      return known === undefined ? (await load(eq(plans.id, row.key), db))[0] : { ...known, ...row }
     },
     byKey: async (keys, session) => {
       const found = new Map<number, StoredPlan>()
@@ -52,16 +59,13 @@ export function catalog (database: Database): Catalog {
       }
       if (missing.length > 0) {
         const using = session === undefined ? db : orm(session)
-        const rows = await using.select().from(plans).where(inArray(plans.id, missing))
-        for (const plan of await complete(rows, using)) found.set(plan.key, plan)
+        for (const plan of await load(inArray(plans.id, missing), using)) found.set(plan.key, plan)
       }
       return found
     },
     published: async environment => {
-      const rows = await db.select().from(plans)
-        .where(and(eq(plans.environment, ownerOf(environment)), eq(plans.status, 'published')))
-        .orderBy(asc(plans.name), asc(plans.version))
-      return (await load(rows, db)).map(({ plan }) => plan)
+      const loaded = await loadPlans(db, and(eq(plans.environment, ownerOf(environment)), eq(plans.status, 'published')))
+      return loaded.map(({ plan }) => plan)
     }
   }
 }
@@ -71,36 +75,54 @@ export function ownerOf (environment: string): SQL<string> {
   return sql`(select coalesce(parent, name) from environments where name = ${environment})`
 }
 
-async function load (rows: readonly PlanRow[], db: Orm): Promise<StoredPlan[]> {
-  if (rows.length === 0) return []
-  const held = await db.select({ name: features.name, entitlement: entitlements }).from(entitlements)
+export function isNamed (environment: string, { name, version }: PlanRef): SQL | undefined {
+  return and(eq(plans.environment, ownerOf(environment)), eq(plans.name, name), eq(plans.version, version))
+}
+
+/** By name and version. One statement, hence one snapshot: a draft may be published while it is read. */
+export async function loadPlans (db: Orm, condition: SQL | undefined): Promise<CatalogPlan[]> {
+  const rows = await db.select({ row: plans, feature: features.name, entitlement: entitlements }).from(plans)
+    .innerJoin(entitlements, eq(entitlements.plan, plans.id))
     .innerJoin(features, eq(features.id, entitlements.feature))
-    .where(inArray(entitlements.plan, rows.map(row => row.id)))
-    .orderBy(asc(features.name))
-  return rows.map(row => {
-    const own = held.filter(({ entitlement }) => entitlement.plan === row.id)
-    const { title, currency, interval, addon, anchor } = row
+    .where(condition)
+    .orderBy(asc(plans.name), asc(plans.version), asc(features.name))
+  const perPlan = new Map<number, Array<typeof rows[number]>>()
+  for (const row of rows) {
+    const own = perPlan.get(row.row.id)
+    if (own === undefined) perPlan.set(row.row.id, [row])
+    else own.push(row)
+  }
+  return [...perPlan.values()].map(own => {
+    const [{ row: { id: key, environment: _environment, name, version, status, createdAt, ...rest } }] = own as [typeof rows[number]]
+    const held = own.map(({ feature, entitlement: { plan: _plan, feature: _feature, ...said } }) => ({ feature, ...said }))
     return {
-      key: row.id,
-      featureKeys: new Map(own.map(({ name, entitlement }) => [name, entitlement.feature])),
-      plan: {
-        ref: { name: row.name, version: row.version },
-        title,
-        currency,
-        interval,
-        addon,
-        anchor,
-        features: own.map(({ name, entitlement: { plan: _plan, feature: _feature, ...rest } }) => ({ feature: name, ...rest }))
-      }
+      key,
+      status,
+      createdAt,
+      featureKeys: new Map(own.map(({ feature, entitlement }) => [feature, entitlement.feature])),
+      plan: { ref: { name, version }, ...rest, features: held }
     }
   })
 }
 
-async function add (db: Orm, named: string, { ref, features: pushed, ...rest }: Plan): Promise<boolean> {
-  const environment = ownerOf(named)
-  const [row] = await db.insert(plans).values({ environment, ...ref, ...rest, status: 'published' })
+async function add (db: Orm, environment: string, plan: Plan): Promise<boolean> {
+  const key = await insertPlan(db, environment, plan, 'published')
+  if (key === undefined) return false
+  await insertEntitlements(db, environment, key, plan)
+  return true
+}
+
+/** @returns its key; undefined if there is one of this name and version */
+export async function insertPlan (
+  db: Orm, environment: string, { ref, features: _features, ...rest }: Plan, status: PlanStatus
+): Promise<number | undefined> {
+  const [row] = await db.insert(plans).values({ environment: ownerOf(environment), ...ref, ...rest, status })
     .onConflictDoNothing().returning({ id: plans.id })
-  if (row === undefined) return false
+  return row?.id
+}
+
+export async function insertEntitlements (db: Orm, named: string, plan: number, { ref, features: pushed }: Plan): Promise<void> {
+  const environment = ownerOf(named)
   const names = pushed.map(({ feature }) => feature).sort()
   await db.insert(features).values(names.map(name => ({ environment, name }))).onConflictDoNothing()
   const known = await db.select({ id: features.id, name: features.name }).from(features)
@@ -109,7 +131,6 @@ async function add (db: Orm, named: string, { ref, features: pushed, ...rest }: 
   await db.insert(entitlements).values(pushed.map(({ feature, ...entitlement }) => {
     const key = keys.get(feature)
     if (key === undefined) throw new Error(`${feature} of ${planText(ref)} was not stored`)
-    return { plan: row.id, feature: key, ...entitlement }
+    return { plan, feature: key, ...entitlement }
   }))
-  return true
 }

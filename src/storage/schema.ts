@@ -3,7 +3,7 @@ import { type AnyPgColumn, bigint, boolean, customType, index, integer, jsonb, p
 import { type Amount, amountFromNumeric, amountText } from '../domain/amount.ts'
 import type { Aggregate, Combine, FeatureType, Instant, Reset } from '../domain/entitlement.ts'
 import type { KeyKind, Scope } from '../domain/key.ts'
-import type { Interval, Price } from '../domain/plan.ts'
+import type { Interval, PlanStatus, Price } from '../domain/plan.ts'
 import type { SubscriptionStatus } from '../domain/schedule.ts'
 
 /** Instants are epoch milliseconds in the process and `timestamptz(3)` in Postgres. */
@@ -86,7 +86,7 @@ export const plans = pgTable('plans', {
   interval: text('interval').$type<Interval>().notNull(),
   addon: boolean('addon').notNull(),
   anchor: text('anchor').$type<'subscription' | 'calendar'>().notNull(),
-  status: text('status').$type<'draft' | 'published' | 'archived'>().notNull(),
+  status: text('status').$type<PlanStatus>().notNull(),
   createdAt: instant('created_at').notNull().default(now)
 }, table => [unique().on(table.environment, table.name, table.version)])
 

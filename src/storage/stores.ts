@@ -12,6 +12,7 @@ import { type LedgerReader, ledgerReader } from './ledger-reader.ts'
 import { migrateLedger } from './migrate.ts'
 import type { Mirror, Publication } from './mirror.ts'
 import { type Orgs, orgStore } from './orgs.ts'
+import { type Plans, planStore } from './plans.ts'
 import { type Subscriptions, subscriptionStore } from './subscriptions.ts'
 
 const CONFIRM_LIMITS = { batchMax: 500, inFlightMax: 2, waitingMax: 20_000 }
@@ -28,6 +29,7 @@ export interface StoreEvents extends LedgerEvents {
 /** The ports that operations work on. */
 export interface Stores {
   readonly catalog: Catalog
+  readonly plans: Plans
   readonly features: Features
   readonly environments: Environments
   readonly clocks: Clocks
@@ -67,6 +69,7 @@ export async function openStores ({ database, mirrorFor, mirrorAgeMaxMs, events 
   const writer = ledger({ database, orgs, mirror, mirrorAgeMaxMs, events })
   return {
     catalog: plans,
+    plans: planStore(database),
     features: featureStore(database),
     environments: environmentStore(database),
     clocks: clockStore(database),

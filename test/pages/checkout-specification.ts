@@ -129,11 +129,17 @@ export async function checkoutSpecification (t: Test, api: Api): Promise<void> {
     const url = await linkFor(api, 'org:brief', { features: ['plan:brief@1'] })
     const rename = async (from: string, to: string): Promise<unknown> =>
       await api.database.run([{ text: 'update plans set name = $2 where name = $1', params: [from, to] }])
-    await rename('plan:brief', 'plan:withdrawn')
-    for (const answer of [await open(url), await confirm(url)]) {
-      t.strictSame([answer.status, answer.heading], [410, 'This plan is not offered any more'])
+    const refused = async (): Promise<void> => {
+      for (const answer of [await open(url), await confirm(url)]) {
+        t.strictSame([answer.status, answer.heading], [410, 'This plan is not offered any more'])
+      }
     }
+    await rename('plan:brief', 'plan:withdrawn')
+    await refused()
     await rename('plan:withdrawn', 'plan:brief')
+    await api.send({ method: 'POST', url: '/v1/plans/plan:brief@1/archive' })
+    await refused()
+    await api.send({ method: 'POST', url: '/v1/plans/plan:brief@1/publish' })
     t.equal((await confirm(url)).status, 303)
     t.strictSame(await plansOf('org:brief'), ['plan:brief@1'])
   })

@@ -23,6 +23,13 @@ const ROUTES: Record<string, Scope | 'anyone'> = {
 
   'POST /v1/push': 'admin',
   'GET /v1/pull': 'read',
+  'GET /v1/plans': 'read',
+  'POST /v1/plans': 'admin',
+  'GET /v1/plans/:plan': 'read',
+  'PUT /v1/plans/:plan': 'admin',
+  'DELETE /v1/plans/:plan': 'admin',
+  'POST /v1/plans/:plan/publish': 'admin',
+  'POST /v1/plans/:plan/archive': 'admin',
   'GET /v1/features': 'read',
   'GET /v1/features/:feature': 'read',
 

@@ -1,0 +1,111 @@
+import { and, asc, eq, inArray, type SQL, sql } from 'drizzle-orm'
+import { type PlanRef, planText } from '../domain/ids.ts'
+import type { Plan, PlanStatus } from '../domain/plan.ts'
+import { type CatalogPlan, insertEntitlements, insertPlan, isNamed, loadPlans, ownerOf } from './catalog.ts'
+import { type Database, type Orm, orm, type Session } from './database.ts'
+import { type Page, pageOf } from './page.ts'
+import { entitlements, environments, features, plans } from './schema.ts'
+
+/** How often a draft may be deleted by somebody else between two statements that need it. */
+const ATTEMPTS_MAX = 3
+
+/** What is absent chooses nothing. */
+export interface PlanFilter {
+  readonly status?: PlanStatus | undefined
+  /** `plan:pro`: all its versions. */
+  readonly name?: string | undefined
+  readonly feature?: string | undefined
+  readonly addon?: boolean | undefined
+}
+
+/** Plans as their owner works on them. */
+export interface Plans {
+  /** By name and version, after `after`. */
+  list (environment: string, filter: PlanFilter, after: PlanRef | null, countMax: number): Promise<Page<CatalogPlan>>
+  /**
+   * Creates a draft, or puts it in place of the draft there is.
+   * @param create refuse where there is any
+   * @returns the status of the plan that stands in the way; undefined: done
+   */
+  putDraft (environment: string, plan: Plan, create: boolean): Promise<PlanStatus | undefined>
+  /**
+   * Does nothing if there is no such plan.
+   * @returns why it was not archived: it is a draft, or the plan to which new orgs of the environment are subscribed
+   */
+  setStatus (environment: string, ref: PlanRef, status: 'published' | 'archived'): Promise<'draft' | 'default' | undefined>
+  /** Deletes a draft. Does nothing if there is no such plan. @returns the status of one that is no draft */
+  remove (environment: string, ref: PlanRef): Promise<PlanStatus | undefined>
+}
+
+export function planStore (database: Database): Plans {
+  const db = orm(database)
+
+  /** Its row stays locked until the transaction ends. */
+  async function locked (session: Session, environment: string, ref: PlanRef): Promise<{ key: number, status: PlanStatus } | undefined> {
+    const [row] = await orm(session).select({ key: plans.id, status: plans.status }).from(plans)
+      .where(isNamed(environment, ref)).for('no key update')
+    return row
+  }
+
+  return {
+    list: async (environment, filter, after, countMax) => {
+      const position = after === null ? undefined : sql`(${plans.name}, ${plans.version}) > (${after.name}, ${after.version})`
+      const rows = await db.select({ key: plans.id, name: plans.name, version: plans.version }).from(plans)
+        .where(and(eq(plans.environment, ownerOf(environment)), position, chosen(environment, filter)))
+        .orderBy(asc(plans.name), asc(plans.version)).limit(countMax + 1)
+      const { items, next } = pageOf(rows, countMax, ({ name, version }) => [name, version])
+      return { items: items.length === 0 ? [] : await loadPlans(db, inArray(plans.id, items.map(({ key }) => key))), next }
+    },
+    putDraft: async (environment, plan, create) => await database.transaction(async session => {
+      for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt += 1) {
+        const key = await insertPlan(orm(session), environment, plan, 'draft')
+        const known = key === undefined ? await locked(session, environment, plan.ref) : undefined
+        if (key === undefined && known === undefined) continue
+        if (known !== undefined) {
+          if (create || known.status !== 'draft') return known.status
+          await clear(orm(session), known.key, plan)
+        }
+        await insertEntitlements(orm(session), environment, (key ?? known?.key) as number, plan)
+        return undefined
+      }
+      throw new Error(`${planText(plan.ref)} was deleted again and again`)
+    }),
+    setStatus: async (environment, ref, status) => await database.transaction(async session => {
+      const known = await locked(session, environment, ref)
+      if (known === undefined) return undefined
+      if (status === 'archived') {
+        if (known.status === 'draft') return 'draft'
+        const [settings] = await orm(session).select({ defaultPlan: environments.defaultPlan }).from(environments)
+          .where(eq(environments.name, ownerOf(environment)))
+        if (settings?.defaultPlan === planText(ref)) return 'default'
+      }
+      await orm(session).update(plans).set({ status }).where(eq(plans.id, known.key))
+      return undefined
+    }),
+    remove: async (environment, ref) => await database.transaction(async session => {
+      const known = await locked(session, environment, ref)
+      if (known === undefined) return undefined
+      if (known.status !== 'draft') return known.status
+      await orm(session).delete(entitlements).where(eq(entitlements.plan, known.key))
+      await orm(session).delete(plans).where(eq(plans.id, known.key))
+      return undefined
+    })
+  }
+}
+
+async function clear (db: Orm, key: number, { ref: _ref, features: _features, ...rest }: Plan): Promise<void> {
+  await db.delete(entitlements).where(eq(entitlements.plan, key))
+  await db.update(plans).set(rest).where(eq(plans.id, key))
+}
+
+function chosen (environment: string, { status, name, feature, addon }: PlanFilter): SQL | undefined {
+  return and(
+    status && eq(plans.status, status),
+    name === undefined ? undefined : eq(plans.name, name),
+    addon === undefined ? undefined : eq(plans.addon, addon),
+    feature === undefined
+      ? undefined
+      : sql`exists (select from ${entitlements} where ${entitlements.plan} = ${plans.id} and ${entitlements.feature} =
+          (select ${features.id} from ${features} where ${features.environment} = ${ownerOf(environment)} and ${features.name} = ${feature}))`
+  )
+}
