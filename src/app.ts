@@ -21,6 +21,7 @@ import { environmentRoutes } from './routes/environments.ts'
 import { eventRoutes } from './routes/events.ts'
 import { featureRoutes } from './routes/features.ts'
 import { keyRoutes } from './routes/keys.ts'
+import { orgResourceRoutes } from './routes/org-resource.ts'
 import { orgRoutes } from './routes/orgs.ts'
 import { planRoutes } from './routes/plans.ts'
 import { reportRoutes } from './routes/report.ts'
@@ -113,8 +114,8 @@ export async function buildApp (options: AppOptions): Promise<FastifyInstance> {
     await guarded.register(testClock)
     await guarded.register(async v1 => {
       const all = [
-        reportRoutes, canRoutes, usageRoutes, costRoutes, eventRoutes, planRoutes, featureRoutes, orgRoutes, checkoutRoutes,
-        environmentRoutes, clockRoutes, keyRoutes
+        reportRoutes, canRoutes, usageRoutes, costRoutes, eventRoutes, planRoutes, featureRoutes, orgRoutes, orgResourceRoutes,
+        checkoutRoutes, environmentRoutes, clockRoutes, keyRoutes
       ]
       for (const routes of all) await v1.register(routes)
     }, { prefix: '/v1' })

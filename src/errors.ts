@@ -24,6 +24,7 @@ export const errors = {
   method_not_allowed: { status: 405, title: 'Method Not Allowed' },
   request_timeout: { status: 408, title: 'The request did not arrive in time' },
   plan_conflict: { status: 409, title: 'The plan exists, or its status does not allow this' },
+  subscription_conflict: { status: 409, title: 'The same is held already, or the subscription is over' },
   checkout_expired: { status: 410, title: 'The checkout has expired' },
   body_too_large: { status: 413, title: 'The body is too large' },
   unsupported_media_type: { status: 415, title: 'The content type is not supported' },

@@ -30,6 +30,9 @@ const ORDER = [
   'get /v1/whois',
   'post /v1/checkout',
   'get /v1/payment_methods',
+  'get /v1/orgs',
+  'get /v1/orgs/{org}',
+  'patch /v1/orgs/{org}',
   'post /v1/clock',
   'get /v1/clock',
   'post /v1/keys',
@@ -41,6 +44,7 @@ const ORDER = [
   'put /v1/environments/{name}',
   'get /v1/environments/{name}',
   'get /v1/environments',
+  'delete /v1/orgs/{org}',
   // Of the clock that was made above.
   'delete /v1/environments/{name}'
 ]

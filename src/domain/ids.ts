@@ -41,6 +41,15 @@ export function parseOrg (text: string, pointer = '/org'): string {
   return text
 }
 
+/** What ids of orgs may begin with: `org:ac`. */
+export function parseOrgPrefix (text: string, pointer: string): string {
+  const name = text.slice(ORG_PREFIX.length)
+  if (!text.startsWith(ORG_PREFIX) || name.length > ORG_NAME_MAX || (name !== '' && !PRINTABLE.test(name))) {
+    throw new TollgateError('invalid_request', `prefix must be "org:" and up to ${ORG_NAME_MAX} printable characters`, { pointer })
+  }
+  return text
+}
+
 /** `feature:x` without a version, as report, can and usage take it. */
 export function parseFeature (text: string, pointer = '/feature'): string {
   if (!text.startsWith(FEATURE_PREFIX)) {

@@ -86,15 +86,15 @@ export function windowOf (grid: Grid, at: Instant): Window {
 /**
  * An IANA name that this runtime knows, in any case, also an alias such as `US/Eastern`. Offsets such as `+01:00` are
  * refused: they know no daylight saving, and whoever sends one rarely means that.
+ * @returns the name as IANA writes it; undefined if it is none
  */
-export function isTimeZone (name: string): boolean {
+export function timeZoneNamed (name: string): string | undefined {
   // Temporal also reads offsets, and takes the zone out of a whole timestamp; both begin with a sign or a digit.
-  if (!/^[A-Za-z]/.test(name)) return false
+  if (!/^[A-Za-z]/.test(name)) return undefined
   try {
-    Temporal.Instant.fromEpochMilliseconds(0).toZonedDateTimeISO(name)
-    return true
+    return Temporal.Instant.fromEpochMilliseconds(0).toZonedDateTimeISO(name).timeZoneId
   } catch {
-    return false
+    return undefined
   }
 }
 

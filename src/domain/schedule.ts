@@ -2,8 +2,8 @@ import { TollgateError } from '../errors.ts'
 import type { Instant } from './entitlement.ts'
 import { type Holding, holdingText, planText, type PlanRef } from './ids.ts'
 
-export type SubscriptionStatus =
-  'active' | 'trialing' | 'cancelled' | 'past_due' | 'unpaid' | 'incomplete' | 'incomplete_expired'
+export const STATUSES = ['active', 'trialing', 'cancelled', 'past_due', 'unpaid', 'incomplete', 'incomplete_expired'] as const
+export type SubscriptionStatus = typeof STATUSES[number]
 
 /** A plan, or one feature of a plan, held by an org for the half-open stretch `[startsAt, endsAt)`, never an empty one. */
 export interface Subscription {
@@ -50,7 +50,8 @@ export interface ScheduleRequest {
 
 /** What to do with the rows. A row is in at most one of `end` and `remove`. */
 export interface ScheduleChange {
-  readonly end: ReadonlyArray<{ readonly id: number, readonly endsAt: Instant | null }>
+  /** Absent: the status stays as it is. */
+  readonly end: ReadonlyArray<{ readonly id: number, readonly endsAt: Instant | null, readonly status?: SubscriptionStatus }>
   readonly remove: readonly number[]
   readonly add: ReadonlyArray<Omit<Subscription, 'id'>>
 }
@@ -135,7 +136,7 @@ export function reschedule (request: ScheduleRequest): ScheduleChange {
 type Wanted = Omit<Subscription, 'id'>
 
 /** How a new schedule takes over from the old one. */
-interface Takeover {
+export interface Takeover {
   readonly at: Instant
   /** Of all new rows. */
   readonly anchorAt: Instant
@@ -145,7 +146,9 @@ interface Takeover {
   readonly movesAnchor: boolean
 }
 
-function takeoverOf ({ current, now, periodStart, resumedAnchorAt, usedSince }: ScheduleRequest, { effectiveAt }: Phase): Takeover {
+export function takeoverOf (
+  { current, now, periodStart, resumedAnchorAt, usedSince }: Omit<ScheduleRequest, 'phases'>, { effectiveAt }: Pick<Phase, 'effectiveAt'>
+): Takeover {
   const held = inForce(current, now)
   const anchorAt = held[0]?.anchorAt ?? resumedAnchorAt ?? undefined
   if (effectiveAt === null) {

@@ -51,6 +51,24 @@ export async function orgToCount (stores: Stores, present: Present, name: string
   return changed.org
 }
 
+/**
+ * Counts for an org. Somebody else may have deleted the one that this process knows, and there may be a new one of that
+ * name: when the ledger says that it is gone, it is looked for once more.
+ * @throws TollgateError `org_not_found`, and what `count` throws
+ */
+export async function counting<T> (
+  stores: Stores, present: Present, name: string, judge: (org: Org) => void, count: (org: Org) => Promise<T>
+): Promise<T> {
+  const org = await orgToCount(stores, present, name, judge)
+  try {
+    return await count(org)
+  } catch (error) {
+    if (!(error instanceof TollgateError) || error.code !== 'org_not_found') throw error
+    stores.orgs.forget(org)
+    return await count(await orgToCount(stores, present, name, judge))
+  }
+}
+
 function firstSight ({ plan }: StoredPlan, now: Instant): Omit<Subscription, 'id'> {
   return {
     plan: plan.ref, feature: null, startsAt: now, endsAt: null, status: 'active', anchorAt: now, timeZone: 'UTC', phaseAt: now

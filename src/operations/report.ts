@@ -7,9 +7,10 @@ import { grantAt } from '../domain/org.ts'
 import { canonicalJson, type Properties } from '../domain/properties.ts'
 import { instantOfUse } from '../domain/time.ts'
 import type { Window } from '../domain/window.ts'
+import type { Op } from '../storage/ledger-batch.ts'
 import type { Stores } from '../storage/stores.ts'
 import { newEventId } from './event-id.ts'
-import { orgToCount } from './org.ts'
+import { counting } from './org.ts'
 import { present } from './time.ts'
 
 export interface Report {
@@ -53,14 +54,8 @@ export async function report (stores: Stores, input: Report): Promise<Reported> 
   const now = await present(stores, input.environment)
   const at = instantOfUse(input.at, now.now)
   const mode = clobber ? 'set' : 'add'
-  const org = await orgToCount(stores, now, name, unseen => {
-    const held = unseen.features.get(feature)
-    const { aggregate } = reportable(held === undefined ? null : grantAt(unseen, held, at, now.now))
-    apply(EMPTY, aggregate, { mode, amount, at })
-  })
   const properties = input.properties === undefined ? null : canonicalJson(input.properties)
-  const { usedAfter, limitAfter, window, duplicate } = await stores.ledger.append({
-    org,
+  const op: Omit<Op, 'org'> = {
     feature,
     mode,
     amount,
@@ -71,7 +66,12 @@ export async function report (stores: Stores, input: Report): Promise<Reported> 
     idGiven: input.id !== undefined,
     fingerprint: fingerprint(input, properties),
     properties
-  })
+  }
+  const { usedAfter, limitAfter, window, duplicate } = await counting(stores, now, name, unseen => {
+    const held = unseen.features.get(feature)
+    const { aggregate } = reportable(held === undefined ? null : grantAt(unseen, held, at, now.now))
+    apply(EMPTY, aggregate, { mode, amount, at })
+  }, async org => await stores.ledger.append({ org, ...op }))
   return { id, org: name, feature, used: usedAfter, limit: limitAfter, remaining: remaining(limitAfter, usedAfter), window, duplicate }
 }
 

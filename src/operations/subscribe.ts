@@ -1,13 +1,13 @@
 import type { Instant } from '../domain/entitlement.ts'
 import { type Holding, parseHolding, parseOrg, planText } from '../domain/ids.ts'
-import { billingPeriod, type Org, resumedAnchor, type StoredPlan } from '../domain/org.ts'
+import type { Org } from '../domain/org.ts'
 import { mergeInfo, type SentInfo } from '../domain/org-info.ts'
 import { givesAccess, isOver, type Phase, reschedule } from '../domain/schedule.ts'
 import { TollgateError } from '../errors.ts'
 import type { CatalogPlan } from '../storage/catalog.ts'
-import { available } from '../storage/ledger-reader.ts'
 import type { Stores } from '../storage/stores.ts'
 import type { LockedOrg } from '../storage/subscriptions.ts'
+import { change, scheduleNow } from './change.ts'
 import { archived, planPublished } from './org.ts'
 import { present } from './time.ts'
 
@@ -87,19 +87,9 @@ async function replaceSchedule (
   const { org } = locked
   for (const [i, { holdings }] of phases.entries()) checkAvailable(org, holdings, plans, now, `/phases/${i}/features`)
   const reachesBack = phases.some(({ effectiveAt }) => effectiveAt !== null && effectiveAt <= now)
-  const lastUseAt = reachesBack ? await locked.lastUseAt([...plans.values()]) : null
-  const planned = reschedule({
-    current: org.subscriptions,
-    phases,
-    now,
-    timeZone: org.timeZone,
-    periodStart: billingPeriod(org, now)?.start ?? null,
-    resumedAnchorAt: resumedAnchor(org, now),
-    // Before the first subscription, use was judged by it, counted backwards: a new first one would reshape that past too.
-    usedSince: at => lastUseAt !== null && (lastUseAt >= at || at < org.firstStart)
-  })
+  const planned = reschedule({ phases, ...await scheduleNow(locked, now, reachesBack ? [...plans.values()] : null) })
   if (planned.end.length + planned.remove.length + planned.add.length === 0) return
-  await locked.reschedule(planned, row => plans.get(planText(row.plan)) as StoredPlan)
+  await locked.reschedule(planned, row => plans.get(planText(row.plan)) as CatalogPlan)
 }
 
 /**
@@ -114,15 +104,4 @@ export function checkAvailable (
     const plan = plans.get(planText(holding.plan))
     if (plan?.status === 'archived' && !kept.has(planText(holding.plan))) throw archived(plan, `${list}/${i}`)
   }
-}
-
-/** Readers on other replicas see the change before its caller hears of it. */
-async function change (
-  stores: Stores, environment: string, name: string, now: Instant, work: (locked: LockedOrg) => Promise<void>
-): Promise<void> {
-  // The clock on the wall, not the environment's.
-  const confirmedAt = Date.now()
-  const { org } = await available(stores.subscriptions.change(environment, name, now, work))
-  const publication = { org: org.key, version: org.version, counters: [], confirmedAt }
-  await stores.mirror?.publish([publication], Date.now()).catch(stores.events.publishFailed)
 }

@@ -1,6 +1,8 @@
 import { Type } from 'typebox'
 import type { Amount } from '../domain/amount.ts'
 import type { Instant } from '../domain/entitlement.ts'
+import { planText } from '../domain/ids.ts'
+import { STATUSES, type Subscription, type SubscriptionStatus } from '../domain/schedule.ts'
 import type { FieldProblem } from '../errors.ts'
 
 /** Pieces of the wire that more than one route has. Texts are checked by the domain, whose messages say what is right. */
@@ -46,6 +48,48 @@ export const Tax = Type.Object({
 }, { additionalProperties: false, description: 'For a payment provider; nothing here computes a tax' })
 
 export const Window = Type.Object({ start: Time, end: TimeOrNull })
+
+const Text = Type.Optional(Type.String())
+
+/** What is known of an org besides what it holds. */
+export const OrgInfo = Type.Object({
+  email: Text,
+  name: Text,
+  description: Text,
+  phone: Text,
+  metadata: Type.Optional(Type.Record(Type.String(), Type.String())),
+  automaticTax: Type.Optional(Type.Boolean())
+})
+
+export const SubscriptionAnswer = Type.Object({
+  id: Type.Integer(),
+  org: Type.String(),
+  plan: Type.String(),
+  feature: Type.Unsafe<string | null>({ type: ['string', 'null'], description: 'The one feature of the plan that is held; null: all' }),
+  status: Type.Unsafe<SubscriptionStatus>({ type: 'string', enum: STATUSES }),
+  startsAt: Time,
+  endsAt: TimeOrNull,
+  anchorAt: Type.Unsafe<string>({ type: 'string', format: 'date-time', description: 'Where its periods are counted from' }),
+  timeZone: Type.String()
+}, {
+  examples: [{
+    id: 1,
+    org: 'org:acme',
+    plan: 'plan:free@0',
+    feature: null,
+    status: 'active',
+    startsAt: '2026-01-31T12:00:00.000Z',
+    endsAt: null,
+    anchorAt: '2026-01-31T12:00:00.000Z',
+    timeZone: 'UTC'
+  }]
+})
+
+export function subscriptionAnswer (org: string, row: Subscription) {
+  const { id, plan, feature, status, startsAt, endsAt, anchorAt, timeZone } = row
+  const times = { startsAt: timeText(startsAt), endsAt: timeTextOrNull(endsAt), anchorAt: timeText(anchorAt) }
+  return { id, org, plan: planText(plan), feature, status, ...times, timeZone }
+}
 
 const Problem = Type.Object({
   type: Type.String(),

@@ -26,7 +26,8 @@ export interface LedgerReader {
   ping (): Promise<void>
 }
 
-const versionsOf = prepare<'orgs'>(sql`select id, version from orgs where id = any(${sql.placeholder('orgs')}::int[])`)
+const versionsOf = prepare<'orgs'>(sql`
+  select id, version from orgs where id = any(${sql.placeholder('orgs')}::int[]) and deleted_at is null`)
 
 const earliest = prepare<'org' | 'features'>(sql`
   select wanted.feature, first.window_start from unnest(${sql.placeholder('features')}::int[]) as wanted (feature)

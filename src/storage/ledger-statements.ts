@@ -2,11 +2,12 @@ import { sql } from 'drizzle-orm'
 import { prepare } from './database.ts'
 
 export const lockOrgs = prepare<'orgs'>(sql`
-  select id from orgs where id = any(${sql.placeholder('orgs')}::int[]) order by id for no key update`)
+  select id from orgs where id = any(${sql.placeholder('orgs')}::int[]) and deleted_at is null order by id for no key update`)
 
 /** After the lock, in statements of their own: a statement sees only what was committed when it began. */
 export const readVersions = prepare<'orgs'>(sql`
-  select id, version, pg_current_xact_id()::text from orgs where id = any(${sql.placeholder('orgs')}::int[])`)
+  select id, version, pg_current_xact_id()::text from orgs
+  where id = any(${sql.placeholder('orgs')}::int[]) and deleted_at is null`)
 
 export const readEvents = prepare<'orgs' | 'ids'>(sql`
   select e.org, e.id, e.fingerprint, e.used_after, e.limit_after, e.window_start, e.window_end

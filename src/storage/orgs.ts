@@ -21,6 +21,8 @@ export interface Orgs {
   loadLocked (keys: readonly number[], session: Session): Promise<ReadonlyMap<number, Org>>
   /** @param org as it was committed */
   remember (org: Org): void
+  /** For an org that turned out to be gone: who asks next asks the ledger. */
+  forget (org: Org): void
 }
 
 const COLUMNS = sql`${orgs.id}, ${orgs.environment}, ${orgs.name}, ${orgs.version}, ${orgs.timeZone}, ${orgs.createdAt},
@@ -38,7 +40,8 @@ const byName = prepare<'environments' | 'names'>(sql`
   join ${orgs} on ${orgs.environment} = wanted.environment and ${orgs.name} = wanted.name ${HELD}`)
 
 const byKey = prepare<'keys'>(sql`
-  select ${COLUMNS} from unnest(${sql.placeholder('keys')}::int[]) as wanted (id) join ${orgs} on ${orgs.id} = wanted.id ${HELD}`)
+  select ${COLUMNS} from unnest(${sql.placeholder('keys')}::int[]) as wanted (id)
+  join ${orgs} on ${orgs.id} = wanted.id and ${orgs.deletedAt} is null ${HELD}`)
 
 export function orgStore (database: Database, plans: Catalog): Orgs {
   const snapshots = new LRUCache<string, Org>({ max: ORGS_CACHED_MAX })
@@ -46,9 +49,9 @@ export function orgStore (database: Database, plans: Catalog): Orgs {
 
   function remember (org: Org): void {
     const key = cacheKey(org.environment, org.name)
-    // Two loads may finish in the wrong order; the later version stays.
+    // Two loads may finish in the wrong order; the later version stays, and of one name the org that was made later.
     const known = snapshots.get(key)
-    if (known === undefined || known.key !== org.key || known.version <= org.version) snapshots.set(key, org)
+    if (known === undefined || known.key < org.key || (known.key === org.key && known.version <= org.version)) snapshots.set(key, org)
   }
 
   const loadByName = coalesce<{ environment: string, name: string }, Org | undefined>(async wanted => {
@@ -73,7 +76,10 @@ export function orgStore (database: Database, plans: Catalog): Orgs {
       const [result] = await session.run([byKey({ keys: makePgArray([...keys]) })])
       return new Map((await assemble(result, plans, session)).map(org => [org.key, org]))
     },
-    remember
+    remember,
+    forget: ({ environment, name, key }) => {
+      if (snapshots.get(cacheKey(environment, name))?.key === key) snapshots.delete(cacheKey(environment, name))
+    }
   }
 }
 

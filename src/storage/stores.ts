@@ -11,6 +11,8 @@ import { type Ledger, ledger, type LedgerEvents } from './ledger.ts'
 import { type LedgerReader, ledgerReader } from './ledger-reader.ts'
 import { migrateLedger } from './migrate.ts'
 import type { Mirror, Publication } from './mirror.ts'
+import { type OrgDeletion, orgDeletion } from './org-deletion.ts'
+import { type OrgList, orgList } from './org-list.ts'
 import { type Orgs, orgStore } from './orgs.ts'
 import { type Plans, planStore } from './plans.ts'
 import { type Subscriptions, subscriptionStore } from './subscriptions.ts'
@@ -35,6 +37,8 @@ export interface Stores {
   readonly clocks: Clocks
   readonly keys: Keys
   readonly orgs: Orgs
+  readonly orgList: OrgList
+  readonly orgDeletion: OrgDeletion
   readonly subscriptions: Subscriptions
   readonly checkouts: Checkouts
   readonly ledger: Ledger
@@ -75,6 +79,8 @@ export async function openStores ({ database, mirrorFor, mirrorAgeMaxMs, events 
     clocks: clockStore(database),
     keys: keyStore(database),
     orgs,
+    orgList: orgList(database, orgs),
+    orgDeletion: orgDeletion(database),
     subscriptions: subscriptionStore(database, orgs),
     checkouts: checkoutStore(database),
     ledger: writer,

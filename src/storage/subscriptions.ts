@@ -4,6 +4,7 @@ import type { Instant } from '../domain/entitlement.ts'
 import type { Org, StoredPlan } from '../domain/org.ts'
 import type { Checkout } from '../domain/payment.ts'
 import type { ScheduleChange, Subscription } from '../domain/schedule.ts'
+import { TollgateError } from '../errors.ts'
 import { instantArray, plainArray } from './arrays.ts'
 import { addCheckout, completeCheckout } from './checkouts.ts'
 import { type Database, orm, prepare, type Session, type Statement } from './database.ts'
@@ -24,44 +25,72 @@ export interface LockedOrg {
   addCheckout (checkout: Checkout): Promise<void>
   /** @returns false, and changes nothing, if it was completed before */
   completeCheckout (id: string, at: Instant): Promise<boolean>
+  /** Of what is subscribed to from now on. Raises the org's version. @param timeZone IANA name */
+  putTimeZone (timeZone: string): Promise<void>
 }
 
 export type OrgInfo = Readonly<Record<string, unknown>>
+
+/** What the work returned, and the org as the transaction left it, or a later one. */
+export interface Changed<T> {
+  readonly value: T
+  readonly org: Org
+}
 
 export interface Subscriptions {
   /**
    * Runs `work` under the org's lock, which every report and every other change of the org takes too; the org is
    * created if it is new.
-   * @returns what `work` returned, and the org as the transaction left it, or a later one
+   * @throws TollgateError `org_not_found` if it was deleted right afterwards
    */
-  change <T> (environment: string, name: string, now: Instant, work: (locked: LockedOrg) => Promise<T>): Promise<{ value: T, org: Org }>
+  change <T> (environment: string, name: string, now: Instant, work: (locked: LockedOrg) => Promise<T>): Promise<Changed<T>>
+  /** The same for an org that there is. @returns undefined if there is none */
+  changeExisting <T> (environment: string, name: string, work: (locked: LockedOrg) => Promise<T>): Promise<Changed<T> | undefined>
   info (org: Org): Promise<OrgInfo>
 }
 
+/** How often an org may be deleted by somebody else between two statements that need it. */
+const ATTEMPTS_MAX = 3
+
 export function subscriptionStore (database: Database, orgStore: Orgs): Subscriptions {
+  async function changed<T> (environment: string, name: string, value: T): Promise<Changed<T>> {
+    const org = await orgStore.load(environment, name)
+    if (org === undefined) throw new TollgateError('org_not_found', 'org not found', { pointer: '/org' })
+    return { value, org }
+  }
+
+  async function locked (session: Session, environment: string, name: string, created: boolean): Promise<LockedOrg | undefined> {
+    const [row] = await orm(session).select({ id: orgs.id, info: orgs.info }).from(orgs)
+      .where(and(eq(orgs.environment, environment), eq(orgs.name, name))).for('no key update')
+    if (row === undefined) return undefined
+    const org = (await orgStore.loadLocked([row.id], session)).get(row.id) as Org
+    return lockedOrg(session, org, created, row.info)
+  }
+
   return {
     change: async (environment, name, now, work) => {
-      const value = await database.transaction(async session => await changeLocked(session, environment, name, now, work))
-      const org = await orgStore.load(environment, name)
-      if (org === undefined) throw new Error(`org ${name} was stored and is gone`)
-      return { value, org }
+      const value = await database.transaction(async session => {
+        for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt += 1) {
+          const created = await orm(session).insert(orgs).values({ environment, name, createdAt: now })
+            .onConflictDoNothing().returning({ id: orgs.id })
+          const org = await locked(session, environment, name, created.length > 0)
+          if (org !== undefined) return await work(org)
+        }
+        throw new Error(`org ${name} was deleted again and again`)
+      })
+      return await changed(environment, name, value)
+    },
+    changeExisting: async (environment, name, work) => {
+      const done = await database.transaction(async session => {
+        const org = await locked(session, environment, name, false)
+        return org === undefined ? undefined : { value: await work(org) }
+      })
+      return done === undefined ? undefined : await changed(environment, name, done.value)
     },
     info: async ({ key }) => {
       const [row] = await orm(database).select({ info: orgs.info }).from(orgs).where(eq(orgs.id, key))
       return row?.info ?? {}
     }
-  }
-
-  async function changeLocked<T> (
-    session: Session, environment: string, name: string, now: Instant, work: (locked: LockedOrg) => Promise<T>
-  ): Promise<T> {
-    const db = orm(session)
-    const created = await db.insert(orgs).values({ environment, name, createdAt: now }).onConflictDoNothing().returning({ id: orgs.id })
-    const [row] = await db.select({ id: orgs.id, info: orgs.info }).from(orgs)
-      .where(and(eq(orgs.environment, environment), eq(orgs.name, name))).for('no key update')
-    if (row === undefined) throw new Error(`org ${name} was not stored`)
-    const org = (await orgStore.loadLocked([row.id], session)).get(row.id) as Org
-    return await work(lockedOrg(session, org, created.length > 0, row.info))
   }
 }
 
@@ -84,7 +113,7 @@ function lockedOrg (session: Session, org: Org, created: boolean, info: OrgInfo)
     reschedule: async ({ end, remove, add }, planOf) => {
       const own = eq(subscriptions.org, org.key)
       if (remove.length > 0) await db.delete(subscriptions).where(and(own, inArray(subscriptions.id, [...remove])))
-      for (const { id, endsAt } of end) await db.update(subscriptions).set({ endsAt }).where(and(own, eq(subscriptions.id, id)))
+      for (const { id, ...rest } of end) await db.update(subscriptions).set(rest).where(and(own, eq(subscriptions.id, id)))
       await db.update(orgs).set({ version: sql`${orgs.version} + 1` }).where(eq(orgs.id, org.key))
       if (add.length > 0) await session.run([insertStatement(org, add, planOf)])
     },
@@ -92,7 +121,10 @@ function lockedOrg (session: Session, org: Org, created: boolean, info: OrgInfo)
       await db.update(orgs).set({ info: next }).where(eq(orgs.id, org.key))
     },
     addCheckout: async checkout => await addCheckout(session, org.key, checkout),
-    completeCheckout: async (id, at) => await completeCheckout(session, id, at)
+    completeCheckout: async (id, at) => await completeCheckout(session, id, at),
+    putTimeZone: async timeZone => {
+      await db.update(orgs).set({ timeZone, version: sql`${orgs.version} + 1` }).where(eq(orgs.id, org.key))
+    }
   }
 }
 

@@ -39,6 +39,10 @@ const ROUTES: Record<string, Scope | 'anyone'> = {
   'GET /v1/phases': 'read',
   'GET /v1/whois': 'read',
   'GET /v1/whoami': 'read',
+  'GET /v1/orgs': 'read',
+  'GET /v1/orgs/:org': 'read',
+  'PATCH /v1/orgs/:org': 'admin',
+  'DELETE /v1/orgs/:org': 'admin',
   'POST /v1/checkout': 'write',
   'GET /v1/payment_methods': 'read',
   // The link is its own key.

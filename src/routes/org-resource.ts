@@ -1,0 +1,92 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from 'typebox'
+import { deleteOrg, listOrgs, type OrgView, putTimeZone, readOrg } from '../operations/orgs.ts'
+import { NextCursor, Paging, paging } from './page.ts'
+import { OrgId, OrgInfo, problems, SubscriptionAnswer, subscriptionAnswer, Time, timeText } from './schemas.ts'
+
+const Params = Type.Object({ org: OrgId })
+
+const Listed = Type.Object({
+  org: Type.String(),
+  timeZone: Type.String(),
+  createdAt: Time,
+  info: OrgInfo,
+  plans: Type.Array(Type.String(), { description: 'Held now: `plan:pro@1`, or `feature:x@plan:pro@1` for one feature of a plan' })
+})
+
+const Read = Type.Object({
+  ...Listed.properties,
+  subscriptions: Type.Array(SubscriptionAnswer, { description: 'Those that are not over, oldest first' })
+})
+
+const Query = Type.Object({
+  prefix: Type.Optional(Type.String({ maxLength: 300, description: 'What ids begin with: `org:ac`' })),
+  plan: Type.Optional(Type.String({ maxLength: 500, description: 'Orgs that hold all of `plan:pro@1` now' })),
+  feature: Type.Optional(Type.String({ maxLength: 300, description: 'Orgs that hold this feature now; with `plan`, through that plan' })),
+  ...Paging
+}, { additionalProperties: false })
+
+const Changes = Type.Object({
+  timeZone: Type.String({ maxLength: 64, description: 'IANA name' })
+}, { additionalProperties: false, examples: [{ timeZone: 'Europe/Berlin' }] })
+
+const Confirm = Type.Object({
+  confirm: Type.Optional(Type.String({ maxLength: 300, description: 'The id of the org again', examples: ['org:acme'] }))
+}, { additionalProperties: false })
+
+export const orgResourceRoutes: FastifyPluginAsyncTypebox = async app => {
+  app.get('/orgs', {
+    config: { scope: 'read' },
+    schema: {
+      tags: ['orgs'],
+      summary: 'List orgs',
+      description: 'Oldest first; by id where a prefix alone chooses.',
+      querystring: Query,
+      response: { 200: Type.Object({ orgs: Type.Array(Listed), nextCursor: NextCursor }), ...problems }
+    }
+  }, async ({ query: { prefix, plan, feature, ...query }, principal: { environment } }) => {
+    const { items, nextCursor } = await listOrgs(app.stores, { environment, prefix, plan, feature, ...paging(query) })
+    return { orgs: items.map(listed), nextCursor }
+  })
+
+  app.get('/orgs/:org', {
+    config: { scope: 'read' },
+    schema: { tags: ['orgs'], summary: 'Read an org', params: Params, response: { 200: Read, ...problems } }
+  }, async ({ params: { org }, principal: { environment } }) => whole(await readOrg(app.stores, environment, org)))
+
+  app.patch('/orgs/:org', {
+    config: { scope: 'admin' },
+    schema: {
+      tags: ['orgs'],
+      summary: 'Change the time zone of an org',
+      description: 'From now on: windows that are under way end now, past ones stay as they are.',
+      params: Params,
+      body: Changes,
+      response: { 200: Read, ...problems }
+    }
+  }, async ({ params: { org }, body: { timeZone }, principal: { environment } }) =>
+    whole(await putTimeZone(app.stores, environment, org, timeZone)))
+
+  app.delete('/orgs/:org', {
+    config: { scope: 'admin' },
+    schema: {
+      tags: ['orgs'],
+      summary: 'Delete an org with everything it has used',
+      description: 'There is no way back. `confirm` must repeat the id, which is free again at once.',
+      params: Params,
+      querystring: Confirm,
+      response: { 200: Type.Object({}), ...problems }
+    }
+  }, async ({ params, query: { confirm }, principal: { environment } }) => {
+    await deleteOrg(app.stores, environment, params.org, confirm)
+    return {}
+  })
+}
+
+function listed ({ org: { name, timeZone, createdAt }, info, plans }: OrgView) {
+  return { org: name, timeZone, createdAt: timeText(createdAt), info, plans: [...plans] }
+}
+
+function whole (view: OrgView) {
+  return { ...listed(view), subscriptions: view.subscriptions.map(row => subscriptionAnswer(view.org.name, row)) }
+}
