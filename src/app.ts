@@ -25,6 +25,7 @@ import { orgResourceRoutes } from './routes/org-resource.ts'
 import { orgRoutes } from './routes/orgs.ts'
 import { planRoutes } from './routes/plans.ts'
 import { reportRoutes } from './routes/report.ts'
+import { subscriptionRoutes } from './routes/subscriptions.ts'
 import { usageRoutes } from './routes/usage.ts'
 import type { Stores } from './storage/stores.ts'
 
@@ -115,7 +116,7 @@ export async function buildApp (options: AppOptions): Promise<FastifyInstance> {
     await guarded.register(async v1 => {
       const all = [
         reportRoutes, canRoutes, usageRoutes, costRoutes, eventRoutes, planRoutes, featureRoutes, orgRoutes, orgResourceRoutes,
-        checkoutRoutes, environmentRoutes, clockRoutes, keyRoutes
+        subscriptionRoutes, checkoutRoutes, environmentRoutes, clockRoutes, keyRoutes
       ]
       for (const routes of all) await v1.register(routes)
     }, { prefix: '/v1' })

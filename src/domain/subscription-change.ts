@@ -20,7 +20,7 @@ export interface Addition {
  * What is added ends nothing. As with a change of plan, a start in the past is the anchor, and where usage already lies
  * after it the subscription itself starts now.
  * @throws TollgateError `subscription_conflict` if the same is held over an overlapping stretch: a request that is sent
- *   twice must not grant twice; `invalid_request` for a stretch that is empty
+ *   twice must not grant twice; `invalid_request` for a stretch that is empty, and for what would be over from the start
  */
 export function added (
   request: Omit<ScheduleRequest, 'phases'>, { holding, startsAt: effectiveAt, endsAt, status, anchorAt }: Addition
@@ -33,6 +33,7 @@ export function added (
   const row = {
     ...holding, startsAt, endsAt, status, anchorAt: anchorAt ?? takeover.anchorAt, timeZone: request.timeZone, phaseAt: takeover.phaseAt
   }
+  if (isClosed(row)) throw invalid('/status', `a subscription cannot begin as ${status}, which is for good`)
   checkAlone(request.current, row, '/plan')
   return { end: [], remove: [], add: [row] }
 }
@@ -103,7 +104,7 @@ export function inZone (current: readonly Subscription[], timeZone: string, now:
 }
 
 /** Nothing brings it back. It must not be given an end either, with which `cancelled` says that there was access until then. */
-function isClosed ({ status, endsAt }: Subscription): boolean {
+function isClosed ({ status, endsAt }: Pick<Subscription, 'status' | 'endsAt'>): boolean {
   return status === 'incomplete_expired' || (status === 'cancelled' && endsAt === null)
 }
 

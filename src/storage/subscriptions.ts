@@ -47,6 +47,8 @@ export interface Subscriptions {
   /** The same for an org that there is. @returns undefined if there is none */
   changeExisting <T> (environment: string, name: string, work: (locked: LockedOrg) => Promise<T>): Promise<Changed<T> | undefined>
   info (org: Org): Promise<OrgInfo>
+  /** The name of the org whose subscription this is. */
+  orgOf (environment: string, id: number): Promise<string | undefined>
 }
 
 /** How often an org may be deleted by somebody else between two statements that need it. */
@@ -90,6 +92,11 @@ export function subscriptionStore (database: Database, orgStore: Orgs): Subscrip
     info: async ({ key }) => {
       const [row] = await orm(database).select({ info: orgs.info }).from(orgs).where(eq(orgs.id, key))
       return row?.info ?? {}
+    },
+    orgOf: async (environment, id) => {
+      const [row] = await orm(database).select({ name: orgs.name }).from(subscriptions)
+        .innerJoin(orgs, eq(orgs.id, subscriptions.org)).where(and(eq(subscriptions.id, id), eq(orgs.environment, environment)))
+      return row?.name
     }
   }
 }

@@ -73,6 +73,12 @@ test('what is held already is not added over a time that overlaps', async t => {
   t.equal(add([row(1, PRO, 12, 20)], { startsAt: 20 }).add.length, 1, 'once it is over')
 })
 
+test('nothing begins as what is for good', async t => {
+  t.match(refusal(() => add([], { status: 'cancelled' })), ['invalid_request', '/status'])
+  t.match(refusal(() => add([], { status: 'incomplete_expired', endsAt: 20 })), ['invalid_request', '/status'])
+  t.same(shown(applied([], add([], { status: 'cancelled', endsAt: 20 }))), ['1 plan:pro@1 cancelled 10..20'], 'it gives access until then')
+})
+
 test('an empty stretch is refused', async t => {
   for (const [startsAt, endsAt] of [[null, 10], [null, 3], [15, 15], [15, 12]] as const) {
     t.match(refusal(() => add([], { startsAt, endsAt })), ['invalid_request', '/endsAt'])

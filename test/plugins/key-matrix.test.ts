@@ -43,6 +43,11 @@ const ROUTES: Record<string, Scope | 'anyone'> = {
   'GET /v1/orgs/:org': 'read',
   'PATCH /v1/orgs/:org': 'admin',
   'DELETE /v1/orgs/:org': 'admin',
+  'GET /v1/orgs/:org/subscriptions': 'read',
+  'POST /v1/orgs/:org/subscriptions': 'write',
+  'GET /v1/subscriptions/:id': 'read',
+  'PATCH /v1/subscriptions/:id': 'write',
+  'DELETE /v1/subscriptions/:id': 'write',
   'POST /v1/checkout': 'write',
   'GET /v1/payment_methods': 'read',
   // The link is its own key.
