@@ -23,6 +23,7 @@ import { featureRoutes } from './routes/features.ts'
 import { keyRoutes } from './routes/keys.ts'
 import { orgResourceRoutes } from './routes/org-resource.ts'
 import { orgRoutes } from './routes/orgs.ts'
+import { overrideRoutes } from './routes/overrides.ts'
 import { planRoutes } from './routes/plans.ts'
 import { reportRoutes } from './routes/report.ts'
 import { subscriptionRoutes } from './routes/subscriptions.ts'
@@ -116,7 +117,7 @@ export async function buildApp (options: AppOptions): Promise<FastifyInstance> {
     await guarded.register(async v1 => {
       const all = [
         reportRoutes, canRoutes, usageRoutes, costRoutes, eventRoutes, planRoutes, featureRoutes, orgRoutes, orgResourceRoutes,
-        subscriptionRoutes, checkoutRoutes, environmentRoutes, clockRoutes, keyRoutes
+        subscriptionRoutes, overrideRoutes, checkoutRoutes, environmentRoutes, clockRoutes, keyRoutes
       ]
       for (const routes of all) await v1.register(routes)
     }, { prefix: '/v1' })

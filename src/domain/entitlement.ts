@@ -51,6 +51,21 @@ export interface Grant {
   readonly subscriptions: readonly number[]
 }
 
+/** What one org is granted of one feature in place of what its terms say, for the half-open stretch `[start, end)`. */
+export interface Override {
+  readonly start: Instant
+  readonly end: Instant | null
+  /** null: unlimited */
+  readonly limit: Amount | null
+  /** null: as the terms have it */
+  readonly overage: boolean | null
+}
+
+/** Reset, anchor, zone and aggregate stay, so windows do; where there is only access, there is no limit to replace. */
+export function overridden (grant: Grant, { limit, overage }: Override): Grant {
+  return grant.type === 'boolean' ? grant : { ...grant, limit, overage: overage ?? grant.overage }
+}
+
 /**
  * Combines the terms of one feature that are in force at one instant (design, "several plans with one feature"):
  * those that compete are ordered by limit, then overage, then age, and the first decides limit, overage, reset and

@@ -1,4 +1,4 @@
-import type { Grant, Instant, Term } from './entitlement.ts'
+import type { Grant, Instant, Override, Term } from './entitlement.ts'
 import { planText } from './ids.ts'
 import { windowOf } from './period.ts'
 import { type Plan, resetOf } from './plan.ts'
@@ -21,6 +21,12 @@ export interface HeldFeature {
   readonly timeline: Timeline
 }
 
+/** The overrides of one feature of an org, in order. Past ones stay: past windows have their limits by them. */
+export interface FeatureOverrides {
+  readonly key: number
+  readonly list: readonly Override[]
+}
+
 /** Everything a verdict depends on besides usage, as of one version of the org. Immutable; kept in a bounded cache. */
 export interface Org {
   readonly key: number
@@ -30,6 +36,8 @@ export interface Org {
   readonly timeZone: string
   readonly createdAt: Instant
   readonly subscriptions: readonly Subscription[]
+  /** By the name of their feature. */
+  readonly overrides: ReadonlyMap<string, FeatureOverrides>
   /** Of its first subscription that gave access, or will; Infinity without one. */
   readonly firstStart: Instant
   /** Every plan that its subscriptions name, by `plan:pro@1`. */
@@ -38,7 +46,9 @@ export interface Org {
   readonly features: ReadonlyMap<string, HeldFeature>
 }
 
-export type OrgFacts = Omit<Org, 'firstStart' | 'plans' | 'features'>
+export type OrgFacts = Omit<Org, 'overrides' | 'firstStart' | 'plans' | 'features'> & Partial<Pick<Org, 'overrides'>>
+
+const NO_OVERRIDES: Org['overrides'] = new Map()
 
 /** @param planOf must know every plan that `facts.subscriptions` name */
 export function orgOf (facts: OrgFacts, planOf: (subscription: Subscription) => StoredPlan): Org {
@@ -57,13 +67,17 @@ export function orgOf (facts: OrgFacts, planOf: (subscription: Subscription) => 
   }
   const byName = [...terms].sort(([a], [b]) => a < b ? -1 : 1)
   const firstStart = Math.min(...facts.subscriptions.filter(givesAccess).map(({ startsAt }) => startsAt))
-  return { ...facts, firstStart, plans, features: new Map(byName.map(([name, held]) => [name, heldFeature(name, held)])) }
+  const { overrides = NO_OVERRIDES } = facts
+  const features = new Map(byName.map(([name, held]) => [name, heldFeature(name, held, overrides.get(name)?.list)]))
+  return { ...facts, overrides, firstStart, plans, features }
 }
 
 /** Timelines are built when first asked for: most requests ask for one feature of many. */
-function heldFeature (name: string, { key, terms }: { key: number, terms: readonly Term[] }): HeldFeature {
+function heldFeature (
+  name: string, { key, terms }: { key: number, terms: readonly Term[] }, overrides: readonly Override[] | undefined
+): HeldFeature {
   let built: Timeline | undefined
-  return { key, name, get timeline () { return (built ??= timeline(terms)) } }
+  return { key, name, get timeline () { return (built ??= timeline(terms, overrides)) } }
 }
 
 function termsOf (subscription: Subscription, plan: Plan): Term[] {
@@ -84,13 +98,25 @@ export function grantAt ({ firstStart }: Org, { timeline }: HeldFeature, at: Ins
   return timeline.grantAt(judgedAt)
 }
 
-/** Now, for this org: a change that another replica made by a clock ahead of ours is not in the future. */
-export function presentOf ({ subscriptions }: Org, now: Instant): Instant {
+/**
+ * Now, for this org: a change that another replica made by a clock ahead of ours is not in the future. An override is made
+ * where it starts; its end may have been set long before, and is kept to the millisecond.
+ */
+export function presentOf ({ subscriptions, overrides }: Org, now: Instant): Instant {
   let present = now
+  for (const { list } of overrides.values()) {
+    const made = list.at(-1)?.start ?? now
+    if (made > present && made <= now + CLOCK_SKEW_MAX_MS) present = made
+  }
   for (const { startsAt, endsAt } of subscriptions) {
     for (const at of [startsAt, endsAt]) if (at !== null && at > present && at <= now + CLOCK_SKEW_MAX_MS) present = at
   }
   return present
+}
+
+/** The override of a feature that is in force at `at`. */
+export function overrideAt ({ overrides }: Org, feature: string, at: Instant): Override | undefined {
+  return overrides.get(feature)?.list.find(({ start, end }) => start <= at && (end === null || end > at))
 }
 
 /**

@@ -1,4 +1,4 @@
-import { combine, type Aggregate, type Grant, type Instant, type Term } from './entitlement.ts'
+import { combine, type Aggregate, type Grant, type Instant, overridden, type Override, type Term } from './entitlement.ts'
 import { type Grid, TIME_BEGIN, type Window, windowOf } from './period.ts'
 
 export type { Window } from './period.ts'
@@ -40,10 +40,15 @@ interface Era {
   readonly aggregate: Aggregate
 }
 
-/** @param terms of one feature of one org, in any order; a term that ends where it starts or before says nothing */
-export function timeline (terms: readonly Term[]): Timeline {
-  const stretches = stretchesOf(terms)
-  const eras = erasOf(stretches)
+/**
+ * @param terms of one feature of one org, in any order; a term that ends where it starts or before says nothing
+ * @param overrides of the same, in order; they do not overlap
+ */
+export function timeline (terms: readonly Term[], overrides: readonly Override[] = []): Timeline {
+  const held = stretchesOf(terms)
+  // From what is held alone: an override changes figures, never the shape of a window.
+  const eras = erasOf(held)
+  const stretches = overrides.length === 0 ? held : withOverrides(held, overrides)
   // Most questions are about now, whose window they share.
   let known: Window | undefined
   const windowAt = (at: Instant): Window => {
@@ -76,6 +81,25 @@ function stretchesOf (terms: readonly Term[]): Stretch[] {
     start,
     grant: combine(held.filter(term => term.start <= start && (term.end === null || term.end > start)))
   }))
+}
+
+/** Divides what is held where an override starts or ends; it gives nothing where nothing is held. */
+function withOverrides (stretches: readonly Stretch[], overrides: readonly Override[]): Stretch[] {
+  return stretches.flatMap((stretch, i) => {
+    const { start, grant } = stretch
+    if (grant === null) return [stretch]
+    const end = stretches[i + 1]?.start ?? Infinity
+    const parts: Stretch[] = []
+    let at = start
+    for (const override of overrides) {
+      const until = override.end ?? Infinity
+      if (override.start >= end || until <= start) continue
+      if (override.start > at) parts.push({ start: at, grant })
+      parts.push({ start: Math.max(override.start, start), grant: overridden(grant, override) })
+      at = until
+    }
+    return at < end ? [...parts, { start: at, grant }] : parts
+  })
 }
 
 /**

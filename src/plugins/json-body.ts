@@ -3,7 +3,7 @@ import { TollgateError } from '../errors.ts'
 
 const DIGITS_MAX = 15
 /** Members that hold amounts, in any case, as Tier's wire takes them. What a caller attaches to an event is the caller's own. */
-const AMOUNTS: ReadonlySet<string> = new Set(['n'])
+const AMOUNTS: ReadonlySet<string> = new Set(['n', 'limit'])
 const CALLERS_OWN = 'properties'
 
 /** Sixteen digits in a row, or with a point among them: rare, so the scan below hardly ever runs. */

@@ -1,6 +1,8 @@
 import { sql } from 'drizzle-orm'
 import { makePgArray } from 'drizzle-orm/pg-core'
 import { LRUCache } from 'lru-cache'
+import { amountFromNumeric } from '../domain/amount.ts'
+import type { Override } from '../domain/entitlement.ts'
 import { type Org, orgOf, type StoredPlan } from '../domain/org.ts'
 import type { Subscription } from '../domain/schedule.ts'
 import type { Catalog } from './catalog.ts'
@@ -27,10 +29,15 @@ export interface Orgs {
 
 const COLUMNS = sql`${orgs.id}, ${orgs.environment}, ${orgs.name}, ${orgs.version}, ${orgs.timeZone}, ${orgs.createdAt},
   ${subscriptions.id}, ${subscriptions.plan}, ${features.name}, ${subscriptions.startsAt}, ${subscriptions.endsAt},
-  ${subscriptions.status}, ${subscriptions.anchorAt}, ${subscriptions.timeZone}, ${subscriptions.phaseAt}`
+  ${subscriptions.status}, ${subscriptions.anchorAt}, ${subscriptions.timeZone}, ${subscriptions.phaseAt}, overridden.list`
 
-/** One statement, hence one snapshot: a version never goes with another version's subscriptions. */
-const HELD = sql`left join ${subscriptions} on ${subscriptions.org} = ${orgs.id}
+/** One statement, hence one snapshot: a version never goes with another version's subscriptions or overrides. */
+const HELD = sql`left join lateral (
+    select json_agg(json_build_array(named.name, o.feature, o.starts_at::text, o.ends_at::text, o."limit"::text, o.overage)
+      order by o.feature, o.starts_at) as list
+    from overrides o join features named on named.id = o.feature where o.org = ${orgs.id}
+  ) overridden on true
+  left join ${subscriptions} on ${subscriptions.org} = ${orgs.id}
   left join ${features} on ${features.id} = ${subscriptions.feature}
   order by ${orgs.id}, ${subscriptions.id}`
 
@@ -84,7 +91,8 @@ export function orgStore (database: Database, plans: Catalog): Orgs {
 }
 
 type Row = [number, string, string, string, string, string, string | null, number, string | null, string, string | null,
-  Subscription['status'], string, string, string]
+  Subscription['status'], string, string, string, OverrideRow[] | null]
+type OverrideRow = [string, number, string, string | null, string | null, boolean | null]
 
 async function assemble (result: Result | undefined, plans: Catalog, session: Session | undefined): Promise<Org[]> {
   const grouped = new Map<number, Row[]>()
@@ -100,17 +108,40 @@ async function assemble (result: Result | undefined, plans: Catalog, session: Se
 }
 
 function fromRows (rows: readonly Row[], known: ReadonlyMap<number, StoredPlan>): Org {
-  const [[key, environment, name, version, timeZone, createdAt]] = rows as [Row]
+  const [[key, environment, name, version, timeZone, createdAt, ...rest]] = rows as [Row]
   const planOf = new Map<number, StoredPlan>()
   const held = rows.filter(row => row[6] !== null).map(row => {
     const subscription = subscriptionFrom(row, known.get(row[7]) as StoredPlan)
     planOf.set(subscription.id, known.get(row[7]) as StoredPlan)
     return subscription
   })
+  const overridden = rest.at(-1) as OverrideRow[] | null
   const facts = {
-    key, environment, name, version: Number(version), timeZone, createdAt: instantFrom(createdAt), subscriptions: held
+    key,
+    environment,
+    name,
+    version: Number(version),
+    timeZone,
+    createdAt: instantFrom(createdAt),
+    subscriptions: held,
+    ...(overridden !== null && { overrides: overridesFrom(overridden) })
   }
   return orgOf(facts, subscription => planOf.get(subscription.id) as StoredPlan)
+}
+
+function overridesFrom (rows: readonly OverrideRow[]): Org['overrides'] {
+  const byFeature = new Map<string, { key: number, list: Override[] }>()
+  for (const [feature, key, start, end, limit, overage] of rows) {
+    const known = byFeature.get(feature) ?? { key, list: [] }
+    known.list.push({
+      start: instantFrom(start),
+      end: end === null ? null : instantFrom(end),
+      limit: limit === null ? null : amountFromNumeric(limit),
+      overage
+    })
+    byFeature.set(feature, known)
+  }
+  return byFeature
 }
 
 function subscriptionFrom (row: Row, { plan }: StoredPlan): Subscription {

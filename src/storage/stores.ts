@@ -14,6 +14,7 @@ import type { Mirror, Publication } from './mirror.ts'
 import { type OrgDeletion, orgDeletion } from './org-deletion.ts'
 import { type OrgList, orgList } from './org-list.ts'
 import { type Orgs, orgStore } from './orgs.ts'
+import { type Overrides, overrideStore } from './overrides.ts'
 import { type Plans, planStore } from './plans.ts'
 import { type Subscriptions, subscriptionStore } from './subscriptions.ts'
 
@@ -41,6 +42,7 @@ export interface Stores {
   readonly orgDeletion: OrgDeletion
   readonly subscriptions: Subscriptions
   readonly checkouts: Checkouts
+  readonly overrides: Overrides
   readonly ledger: Ledger
   readonly reader: LedgerReader
   readonly eventLog: EventLog
@@ -83,6 +85,7 @@ export async function openStores ({ database, mirrorFor, mirrorAgeMaxMs, events 
     orgDeletion: orgDeletion(database),
     subscriptions: subscriptionStore(database, orgs),
     checkouts: checkoutStore(database),
+    overrides: overrideStore(database),
     ledger: writer,
     reader: ledgerReader(database),
     eventLog: eventLog(database),

@@ -1,4 +1,4 @@
-import { and, desc, eq, inArray, sql } from 'drizzle-orm'
+import { and, desc, eq, gt, gte, inArray, isNull, or, sql } from 'drizzle-orm'
 import { makePgArray } from 'drizzle-orm/pg-core'
 import type { Instant } from '../domain/entitlement.ts'
 import type { Org, StoredPlan } from '../domain/org.ts'
@@ -9,7 +9,7 @@ import { instantArray, plainArray } from './arrays.ts'
 import { addCheckout, completeCheckout } from './checkouts.ts'
 import { type Database, orm, prepare, type Session, type Statement } from './database.ts'
 import type { Orgs } from './orgs.ts'
-import { events, orgs, subscriptions } from './schema.ts'
+import { events, orgs, overrides, subscriptions } from './schema.ts'
 
 /** An org whose row is locked, for as long as the transaction lasts. */
 export interface LockedOrg {
@@ -25,9 +25,13 @@ export interface LockedOrg {
   addCheckout (checkout: Checkout): Promise<void>
   /** @returns false, and changes nothing, if it was completed before */
   completeCheckout (id: string, at: Instant): Promise<boolean>
+  /** Ends the override of a feature that is in force at `at`; `next` begins there. Raises the org's version. */
+  putOverride (feature: number, at: Instant, next: NewOverride | null): Promise<void>
   /** Of what is subscribed to from now on. Raises the org's version. @param timeZone IANA name */
   putTimeZone (timeZone: string): Promise<void>
 }
+
+export type NewOverride = Pick<typeof overrides.$inferInsert, 'endsAt' | 'limit' | 'overage' | 'reason'>
 
 export type OrgInfo = Readonly<Record<string, unknown>>
 
@@ -129,6 +133,13 @@ function lockedOrg (session: Session, org: Org, created: boolean, info: OrgInfo)
     },
     addCheckout: async checkout => await addCheckout(session, org.key, checkout),
     completeCheckout: async (id, at) => await completeCheckout(session, id, at),
+    putOverride: async (feature, at, next) => {
+      const own = and(eq(overrides.org, org.key), eq(overrides.feature, feature))
+      await db.delete(overrides).where(and(own, gte(overrides.startsAt, at)))
+      await db.update(overrides).set({ endsAt: at }).where(and(own, or(isNull(overrides.endsAt), gt(overrides.endsAt, at))))
+      if (next !== null) await db.insert(overrides).values({ org: org.key, feature, startsAt: at, ...next })
+      await db.update(orgs).set({ version: sql`${orgs.version} + 1` }).where(eq(orgs.id, org.key))
+    },
     putTimeZone: async timeZone => {
       await db.update(orgs).set({ timeZone, version: sql`${orgs.version} + 1` }).where(eq(orgs.id, org.key))
     }

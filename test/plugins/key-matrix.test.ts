@@ -48,6 +48,9 @@ const ROUTES: Record<string, Scope | 'anyone'> = {
   'GET /v1/subscriptions/:id': 'read',
   'PATCH /v1/subscriptions/:id': 'write',
   'DELETE /v1/subscriptions/:id': 'write',
+  'GET /v1/orgs/:org/overrides': 'read',
+  'PUT /v1/orgs/:org/overrides/:feature': 'admin',
+  'DELETE /v1/orgs/:org/overrides/:feature': 'admin',
   'POST /v1/checkout': 'write',
   'GET /v1/payment_methods': 'read',
   // The link is its own key.
