@@ -104,9 +104,11 @@ export function grantAt ({ firstStart }: Org, { timeline }: HeldFeature, at: Ins
  */
 export function presentOf ({ subscriptions, overrides }: Org, now: Instant): Instant {
   let present = now
-  for (const { list } of overrides.values()) {
-    const made = list.at(-1)?.start ?? now
-    if (made > present && made <= now + CLOCK_SKEW_MAX_MS) present = made
+  if (overrides.size > 0) {
+    for (const { list } of overrides.values()) {
+      const made = list.at(-1)?.start ?? now
+      if (made > present && made <= now + CLOCK_SKEW_MAX_MS) present = made
+    }
   }
   for (const { startsAt, endsAt } of subscriptions) {
     for (const at of [startsAt, endsAt]) if (at !== null && at > present && at <= now + CLOCK_SKEW_MAX_MS) present = at
