@@ -27,7 +27,8 @@ export async function push (stores: Stores, environment: string, document: unkno
 }
 
 const CREATED = 'created'
-const EXISTS = 'plan already exists'
+/** Tier's words. */
+export const EXISTS = 'plan already exists'
 
 async function publish ({ catalog }: Stores, environment: string, plan: Parameters<Stores['catalog']['add']>[1]): Promise<string> {
   return await available(catalog.add(environment, plan)) ? CREATED : EXISTS

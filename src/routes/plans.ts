@@ -5,6 +5,7 @@ import { planText } from '../domain/ids.ts'
 import { documentOf, type PlanStatus } from '../domain/plan.ts'
 import { archivePlan, createDraft, deleteDraft, listPlans, publishPlan, putDraft, readPlan } from '../operations/drafts.ts'
 import { pull, push, type PushResult } from '../operations/plans.ts'
+import { type PlanPreview, previewPush } from '../operations/push-preview.ts'
 import type { CatalogPlan } from '../storage/catalog.ts'
 import { NextCursor, Paging, paging } from './page.ts'
 import { PlanId, problems, Time, timeText } from './schemas.ts'
@@ -81,6 +82,38 @@ const PlanQuery = Type.Object({
 
 /** Examples differ, so that each call works as it stands, in the order of the document. */
 const planParams = (example: string) => Type.Object({ plan: Type.String({ ...PlanId, examples: [example] }) })
+const PushQuery = Type.Object({
+  dryRun: Type.Optional(Type.Unsafe<'true' | 'false'>({
+    type: 'string', enum: ['true', 'false'], description: '`true`: write nothing, and say what would become of each plan'
+  }))
+}, { additionalProperties: false })
+
+const Terms = Type.Array(Type.Object({
+  term: Type.String(),
+  before: Type.Optional(Type.Unknown({ description: 'Absent: not said. As `limit`, null is unlimited' })),
+  after: Type.Optional(Type.Unknown({ description: 'Likewise' }))
+}))
+
+const Previewed = Type.Object({
+  plans: Type.Unsafe<PlanPreview[]>(Type.Array(Type.Object({
+    plan: Type.String(),
+    outcome: Type.String({ enum: ['created', 'exists', 'refused'] }),
+    reason: Type.Union([Type.String(), Type.Null()], { description: 'Why it would not be created' }),
+    identical: Type.Union([Type.Boolean(), Type.Null()], { description: 'Of a plan that exists: does it say the same?' }),
+    features: Type.Array(Type.String()),
+    earlier: Type.Union([Type.Object({
+      plan: Type.String(),
+      orgs: Type.Integer({ description: 'How many hold it now, or a feature of it' }),
+      orgsCapped: Type.Boolean({ description: 'There are more' }),
+      terms: Terms,
+      features: Type.Array(Type.Object({
+        feature: Type.String(),
+        change: Type.String({ enum: ['added', 'removed', 'changed'] }),
+        terms: Terms
+      }))
+    }), Type.Null()], { description: 'The newest version before a new one, and what the new one changes' })
+  })))
+})
 
 const Pulled = Type.Unsafe<unknown>({ type: 'object', properties: { plans: { type: 'object' } } })
 
@@ -98,11 +131,16 @@ export const planRoutes: FastifyPluginAsyncTypebox = async app => {
     schema: {
       tags: ['plans'],
       summary: 'Publish plans',
-      description: '200 also where plans were refused: look at `results`, one per feature. A plan never changes: publish a new version.',
+      description: '200 also where plans were refused: look at `results`, one per feature. A plan never changes: publish a new version. ' +
+        'With `dryRun=true` nothing is written: the answer says what would be created, what exists or is refused, and how a new version ' +
+        'differs from the one before.',
+      querystring: PushQuery,
       body: Document,
-      response: { 200: Pushed, ...problems }
+      response: { 200: Type.Union([Pushed, Previewed], { description: 'What became of each feature; in a dry run, of each plan' }), ...problems }
     }
-  }, async ({ body, principal: { environment } }) => ({ results: await push(app.stores, environment, body) }))
+  }, async ({ query: { dryRun }, body, principal: { environment } }) => dryRun === 'true'
+    ? { plans: await previewPush(app.stores, environment, body) }
+    : { results: await push(app.stores, environment, body) })
 
   app.get('/pull', {
     config: { scope: 'read' },

@@ -16,6 +16,7 @@ import { type OrgList, orgList } from './org-list.ts'
 import { type Orgs, orgStore } from './orgs.ts'
 import { type Overrides, overrideStore } from './overrides.ts'
 import { type Plans, planStore } from './plans.ts'
+import { type PlanHolders, planHolders } from './plan-holders.ts'
 import { type Subscriptions, subscriptionStore } from './subscriptions.ts'
 
 const CONFIRM_LIMITS = { batchMax: 500, inFlightMax: 2, waitingMax: 20_000 }
@@ -40,6 +41,7 @@ export interface Stores {
   readonly orgs: Orgs
   readonly orgList: OrgList
   readonly orgDeletion: OrgDeletion
+  readonly planHolders: PlanHolders
   readonly subscriptions: Subscriptions
   readonly checkouts: Checkouts
   readonly overrides: Overrides
@@ -83,6 +85,7 @@ export async function openStores ({ database, mirrorFor, mirrorAgeMaxMs, events 
     orgs,
     orgList: orgList(database, orgs),
     orgDeletion: orgDeletion(database),
+    planHolders: planHolders(database),
     subscriptions: subscriptionStore(database, orgs),
     checkouts: checkoutStore(database),
     overrides: overrideStore(database),
