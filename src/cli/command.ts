@@ -5,6 +5,8 @@ import type { Service } from './service.ts'
 export interface Option {
   readonly help: string
   readonly value?: string
+  /** A number that may be negative, which looks like an option. */
+  readonly signed?: true
 }
 
 export type Options = Readonly<Record<string, Option>>
@@ -34,20 +36,23 @@ interface Spec<O extends Options> {
   /** One line for the list of commands. */
   readonly summary: string
   readonly details?: string
-  /** `<file>` must be given, `[topic]` may be. */
+  /** What it is a command of, if not of `tollgate`. */
+  readonly program?: string
+  /** `<file>` must be given, `[topic]` may be, and of a last one `[plan...]` any number. */
   readonly args?: readonly string[]
   readonly options: O
-  /** Works on a service: takes `--url`, `--key` and `--json`. */
+  /** Works on a service: takes `--url`, `--key`, `--clock` and `--json`. */
   readonly remote: boolean
   /** Lines that work as they stand. */
   readonly examples: readonly string[]
-  readonly run: (invocation: Invocation<O>) => Promise<void>
+  /** @returns the exit code, where doing it well has more than one */
+  readonly run: (invocation: Invocation<O>) => Promise<number | void>
 }
 
 export interface Command extends Omit<Spec<Options>, 'run'> {
   readonly args: readonly string[]
   /** @param line what `parseLine` made of the command's options */
-  readonly run: (line: Line & Omit<Invocation<Options>, 'options'>) => Promise<void>
+  readonly run: (line: Line & Omit<Invocation<Options>, 'options'>) => Promise<number | void>
 }
 
 /** What the caller can mend by typing something else: exit code 2. */
@@ -71,6 +76,7 @@ const HELP = { help: { help: 'show this' } } as const satisfies Options
 const REMOTE = {
   url: { value: 'url', help: `the service; else TOLLGATE_URL, else ${URL_STANDARD}` },
   key: { value: 'key', help: 'the API key; else TOLLGATE_KEY, which does not show in a list of processes' },
+  clock: { value: 'id', help: 'a test clock, in which it happens' },
   json: { help: 'JSON, for programs' }
 } as const satisfies Options
 
@@ -97,7 +103,7 @@ export function parseLine (command: Command, words: readonly string[]): Line {
   if (given.help === true) return { options: given, args: [] }
   const missing = command.args[positionals.length]
   if (missing?.startsWith('<')) throw new UsageProblem(`${command.name} needs ${missing}`)
-  const extra = positionals[command.args.length]
+  const extra = command.args.at(-1)?.endsWith('...]') === true ? undefined : positionals[command.args.length]
   if (extra !== undefined) throw new UsageProblem(`${command.name} does not know what to do with "${extra}"`)
   return { options: given, args: positionals }
 }
@@ -108,9 +114,12 @@ function parsed (options: Options, words: readonly string[]): { values: Line['op
   )
   try {
     const { values, positionals } = parseArgs({
-      args: [...words], options: { ...known, help: { type: 'boolean', short: 'h' } }, allowPositionals: true
+      args: words.map((word, i) => isNegative(word, words[i - 1], options) ? `${MARK}${word}` : word),
+      options: { ...known, help: { type: 'boolean', short: 'h' } },
+      allowPositionals: true
     })
-    return { values: values as Line['options'], positionals }
+    const given = Object.entries(values).map(([name, value]) => [name, typeof value === 'string' ? unmarked(value) : value])
+    return { values: Object.fromEntries(given) as Line['options'], positionals: positionals.map(unmarked) }
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
     const named = /'(?:-\w, )?(--?[^' ]+)/.exec(message)?.[1] ?? 'option'
@@ -121,9 +130,24 @@ function parsed (options: Options, words: readonly string[]): { values: Line['op
   }
 }
 
+/** No word of a command line can hold it: marks a word as no option. */
+const MARK = '\0'
+
+/** No option is a digit: `-5` is an argument, or the value of an option that may be negative. */
+function isNegative (word: string, before: string | undefined, options: Options): boolean {
+  const { value, signed } = options[before?.replace(/^--/, '') ?? ''] ?? {}
+  return /^-\d/.test(word) && (value === undefined || signed === true)
+}
+
+function unmarked (word: string): string {
+  return word.startsWith(MARK) ? word.slice(MARK.length) : word
+}
+
 export interface Place {
   readonly url: URL
   readonly key: string | undefined
+  /** The id of a test clock. */
+  readonly clock?: string
 }
 
 /** Where the service is, and who asks. @throws UsageProblem */
@@ -136,7 +160,9 @@ export function placeOf ({ options }: Line, env: NodeJS.ProcessEnv): Place {
   const [source, key] = given(['--key', options.key], ['TOLLGATE_KEY', env.TOLLGATE_KEY]) ?? []
   // The value is a secret: it is not repeated.
   if (key !== undefined && !/^[\x21-\x7e]+$/.test(key)) throw new UsageProblem(`${source} must be a key: printable characters without space`)
-  return { url, key }
+  const { clock } = options
+  if (typeof clock === 'string' && !/^[\x21-\x7e]+$/.test(clock)) throw new UsageProblem(`--clock must be the id of a test clock, not "${clock}"`)
+  return { url, key, ...(typeof clock === 'string' && { clock }) }
 }
 
 /** The first that is there; an empty setting counts as absent. */

@@ -1,13 +1,25 @@
+import { can } from './can.ts'
 import { type Command, UsageProblem } from './command.ts'
 import { help } from './help.ts'
 import { keysCreate, keysList, keysRevoke, keysRotate } from './keys.ts'
+import { limits } from './limits.ts'
+import { ls } from './ls.ts'
+import { phases } from './phases.ts'
+import { pull } from './pull.ts'
+import { push } from './push.ts'
 import { replay } from './replay.ts'
+import { report } from './report.ts'
 import { serve } from './serve.ts'
+import { subscribe } from './subscribe.ts'
+import { usage } from './usage.ts'
 import { version } from './version.ts'
+import { whoami } from './whoami.ts'
+import { whois } from './whois.ts'
 
 /** In the order of the overview. */
 export const commands: readonly Command[] = [
-  serve, replay, keysCreate, keysList, keysRotate, keysRevoke, version, help(() => commands)
+  serve, push, pull, ls, subscribe, phases, limits, can, report, usage, whois, whoami, replay,
+  keysCreate, keysList, keysRotate, keysRevoke, version, help(() => commands)
 ]
 
 /** What programs are asked before anything is known of them. */

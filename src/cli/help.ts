@@ -39,11 +39,11 @@ function overview (commands: readonly Command[]): string {
 }
 
 export function helpOn (command: Command): string {
-  const { name, args, summary, details, examples } = command
+  const { name, args, summary, details, examples, program = 'tollgate' } = command
   const options = Object.entries(optionsOf(command)).map(([option, { value, help }]) =>
     [`--${option}${value === undefined ? '' : ` <${value}>`}`, help] as const)
   return text([
-    ['tollgate', name, ...args, '[options]'].join(' '),
+    [program, name, ...args, '[options]'].join(' '),
     '',
     `${summary.charAt(0).toUpperCase()}${summary.slice(1)}.`,
     ...(details === undefined ? [] : ['', details.trim()]),

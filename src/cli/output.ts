@@ -1,3 +1,5 @@
+import { type LosslessNumber, stringify } from 'lossless-json'
+
 /** Control characters, of C1 too, and what turns the direction of writing: text of others must not steer the terminal. */
 const STEERING = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
 
@@ -12,8 +14,14 @@ export function cut (text: string, max: number): string {
   return characters.length > max ? `${characters.slice(0, max - 1).join('')}…` : text
 }
 
+/** Digits that came from the service exactly leave exactly. */
 export function json (value: unknown): string {
-  return `${JSON.stringify(value, null, 2)}\n`
+  return `${stringify(value, null, 2) ?? 'null'}\n`
+}
+
+/** Every digit of it; null is unlimited. */
+export function figure (value: LosslessNumber | null): string {
+  return value === null ? '∞' : value.value
 }
 
 /** Columns under their names; what is last may be of any width. */

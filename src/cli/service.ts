@@ -1,3 +1,4 @@
+import { parse } from 'lossless-json'
 import { Agent, request } from 'undici'
 import { type Place, Failure } from './command.ts'
 
@@ -12,16 +13,21 @@ export interface Answer {
   readonly status: number
   /** Null where the answer was no JSON. */
   readonly body: unknown
+  readonly text: string
   /** The header Retry-After, if it is a number of seconds. */
   readonly retryAfterSeconds: number | undefined
 }
 
 export interface Service {
   readonly url: URL
+  /** The id of the test clock in which every call happens. */
+  readonly clock?: string
   /** Whatever the service answered. @throws Unreachable */
   ask (method: Method, path: string, body?: unknown): Promise<Answer>
   /** The answer, if it is one of success. @throws Refused, Unreachable */
   call (method: Method, path: string, body?: unknown): Promise<unknown>
+  /** The same, each number in it a `LosslessNumber`: amounts are exact, and may have more digits than a float. */
+  callExactly (method: Method, path: string, body?: unknown): Promise<unknown>
   close (): Promise<void>
 }
 
@@ -46,37 +52,44 @@ export class Refused extends Failure {
 }
 
 /** @param connections kept open at most; that many requests are under way at a time */
-export function openService ({ url, key }: Place, connections = 1): Service {
+export function openService ({ url, key, clock }: Place, connections = 1): Service {
   const dispatcher = new Agent({ connections, connect: { timeout: CONNECT_TIMEOUT_MS }, maxResponseSize: ANSWER_BYTES_MAX })
   const base = `${url.origin}${url.pathname.replace(/\/$/, '')}`
-  const authorization = key === undefined ? {} : { authorization: `Bearer ${key}` }
+  const standard = {
+    ...(key !== undefined && { authorization: `Bearer ${key}` }), ...(clock !== undefined && { 'tier-clock': clock })
+  }
 
   async function ask (method: Method, path: string, body?: unknown): Promise<Answer> {
     try {
       const { statusCode, headers, body: received } = await request(`${base}${path}`, {
         method,
         dispatcher,
-        headers: { ...authorization, ...(body !== undefined && { 'content-type': 'application/json' }) },
+        headers: { ...standard, ...(body !== undefined && { 'content-type': 'application/json' }) },
         body: body === undefined ? null : JSON.stringify(body),
         headersTimeout: ANSWER_TIMEOUT_MS,
         bodyTimeout: ANSWER_TIMEOUT_MS
       })
       const [seconds] = /^\d{1,6}$/.exec(String(headers['retry-after'])) ?? []
       const retryAfterSeconds = seconds === undefined ? undefined : Number(seconds)
-      return { status: statusCode, body: jsonOrNull(await received.text()), retryAfterSeconds }
+      const text = await received.text()
+      return { status: statusCode, body: jsonOrNull(text), text, retryAfterSeconds }
     } catch (error) {
       throw new Unreachable(url, error)
     }
   }
 
+  async function succeed (method: Method, path: string, body?: unknown): Promise<Answer> {
+    const answer = await ask(method, path, body)
+    if (answer.status < 200 || answer.status > 299 || answer.body === null) throw refusalOf(answer, url)
+    return answer
+  }
+
   return {
     url,
+    ...(clock !== undefined && { clock }),
     ask,
-    call: async (method, path, body) => {
-      const answer = await ask(method, path, body)
-      if (answer.status < 200 || answer.status > 299) throw refusalOf(answer, url)
-      return answer.body
-    },
+    call: async (method, path, body) => (await succeed(method, path, body)).body,
+    callExactly: async (method, path, body) => parse((await succeed(method, path, body)).text),
     close: async () => await dispatcher.destroy()
   }
 }

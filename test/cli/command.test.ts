@@ -18,6 +18,11 @@ t.test('a line is a command, then its options and arguments in any order', async
   t.hasStrict(line('replay', '-'), { args: ['-'] })
   t.hasStrict(line('replay', '--', '--odd.log'), { args: ['--odd.log'] })
   t.hasStrict(line('keys', 'rotate', 'id', '--overlap', '0'), { name: 'keys rotate', args: ['id'], options: { overlap: '0' } })
+  t.hasStrict(line('subscribe', 'org:a', '--trial', '-1', 'plan:a@1', 'plan:b@1'), {
+    args: ['org:a', 'plan:a@1', 'plan:b@1'], options: { trial: '-1', cancel: false }
+  })
+  t.hasStrict(line('report', 'org:a', 'feature:x', '-2.5', '--clobber'), { args: ['org:a', 'feature:x', '-2.5'], options: { clobber: true } })
+  t.hasStrict(line('report', '--at', '0', '--', 'org:a', 'feature:x', '-5'), { args: ['org:a', 'feature:x', '-5'] })
   t.hasStrict(line('keys', 'rotate', '-h'), { name: 'keys rotate', options: { help: true } })
   for (const [words, name] of [[[], 'help'], [['--help'], 'help'], [['-v'], 'version'], [['--version'], 'version']] as const) t.equal(line(...words).name, name)
   t.hasStrict(line('keys', '--help'), { name: 'help', args: ['keys'] })
@@ -35,6 +40,9 @@ t.test('what is not understood is said in a sentence', async t => {
     [['replay', 'a', '-x'], 'there is no option -x'],
     [['replay', 'a', '--url'], '--url needs a value: --url <url>'],
     [['replay', 'a', '--url', '--json'], '--url needs a value: --url <url>'],
+    [['usage', 'org:a', '--past', '-1'], '--past needs a value: --past <n>'],
+    [['subscribe'], 'subscribe needs <org>'],
+    [['can', 'org:a'], 'can needs <feature>'],
     [['replay', 'a', '--json=yes'], '--json takes no value'],
     [['version', '--url', 'http://x'], 'there is no option --url']
   ]
@@ -53,6 +61,8 @@ t.test('the service is named by options, else by the environment', async t => {
   t.strictSame(place([], { TOLLGATE_URL: ' ', TOLLGATE_KEY: '' }), ['http://127.0.0.1:8080/', undefined], 'an empty setting is none')
   for (const url of ['localhost:8080', '8080', 'ftp://a', 'http://a?b', 'http://a#b']) t.throws(() => place(['--url', url]), /^--url must be an address/, url)
   t.throws(() => place([], { TOLLGATE_URL: 'x' }), /^TOLLGATE_URL must be an address/)
+  t.strictSame(placeOf(line('whoami', '--clock', 'clock-1'), {}).clock, 'clock-1')
+  t.throws(() => place(['--clock', 'a b']), new UsageProblem('--clock must be the id of a test clock, not "a b"'))
   t.throws(() => place(['--key', 'a secret']), new UsageProblem('--key must be a key: printable characters without space'), 'it is not repeated')
 })
 
@@ -80,7 +90,7 @@ t.test('every command has help that fits a terminal, with examples that it under
 
 /** The command that an example calls; quotes hold no space that matters here. */
 function understood (example: string): Command['name'] {
-  const [, words = ''] = /(?<![\w/@])tollgate (.*)$/.exec(example) ?? []
+  const [, words = ''] = /(?<![\w/@])tollgate (.*?)(?: [&>|].*)?$/.exec(example) ?? []
   return line(...words.replace(/"[^"]*"/g, 'quoted').split(' ')).name
 }
 

@@ -21,19 +21,31 @@ export interface Tool {
 export interface ToolOptions {
   readonly env?: Readonly<Record<string, string>>
   readonly cwd?: string
+  /** Absent: `tollgate`. */
+  readonly command?: readonly string[]
 }
 
-const ENTRY = fileURLToPath(new URL('../../src/cli/tollgate.ts', import.meta.url))
-const COMMAND = [process.execPath, '--import', import.meta.resolve('tsx'), ENTRY]
+export const TOLLGATE = sourceCommand('src/cli/tollgate.ts')
+export const TIER = sourceCommand('src/cli/tier.ts')
 
-/** `tollgate` as its users run it: a process of its own, with the given settings and no others. */
-export function startTool (t: Scope, args: readonly string[], { env = {}, cwd }: ToolOptions = {}): Tool {
+/** @param path from the root of the project */
+export function sourceCommand (path: string): string[] {
+  return [process.execPath, '--import', import.meta.resolve('tsx'), fileURLToPath(new URL(`../../${path}`, import.meta.url))]
+}
+
+/** Such a command as a program of one word. */
+export function scriptText (command: readonly string[], first = ''): string {
+  return `#!/bin/sh\n${first}\nexec ${command.map(word => `'${word}'`).join(' ')} "$@"\n`
+}
+
+/** A program as its users run it: a process of its own, with the given settings and no others. */
+export function startTool (t: Scope, args: readonly string[], { env = {}, cwd, command = TOLLGATE }: ToolOptions = {}): Tool {
   const owner = guard('KILL')
   t.teardown(owner.release)
   const variables = { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '/', ...env }
   const given = Object.entries(variables).map(([name, value]) => `${name}=${value}`)
   // By way of env, because tap adds NODE_OPTIONS of its own.
-  const child = spawn('/usr/bin/env', ['-i', ...given, ...COMMAND, ...args], { cwd, stdio: 'pipe' })
+  const child = spawn('/usr/bin/env', ['-i', ...given, ...command, ...args], { cwd, stdio: 'pipe' })
   owner.watch(child.pid)
   // A tool that ended does not read on.
   child.stdin.on('error', () => {})
