@@ -52,6 +52,8 @@ export interface AppOptions {
   readonly stores: Stores
   readonly metrics: Metrics
   readonly adminKey: string | undefined
+  /** Of what every caller is administrator without that key; `test` if absent. */
+  readonly openEnvironment?: string
   /** Of the settings. */
   readonly publicUrl: string | undefined
   readonly manualCheckoutInLive: boolean
@@ -61,7 +63,7 @@ export interface AppOptions {
 
 /** Registers everything, in order. */
 export async function buildApp (options: AppOptions): Promise<FastifyInstance> {
-  const { stores, metrics, adminKey, publicUrl, manualCheckoutInLive, logger, version } = options
+  const { stores, metrics, adminKey, openEnvironment = 'test', publicUrl, manualCheckoutInLive, logger, version } = options
   const manual = manualPayments({ secret: stores.secret, publicUrl, inLive: manualCheckoutInLive })
   let stopping = false
   const app = Fastify({
@@ -112,7 +114,7 @@ export async function buildApp (options: AppOptions): Promise<FastifyInstance> {
   await app.register(health, { stores, stopping: () => stopping })
   await app.register(checkoutPage, { prefix: MANUAL_PATH, manual })
   await app.register(async guarded => {
-    await guarded.register(auth, { adminKey, keys: stores.keys })
+    await guarded.register(auth, { adminKey, openEnvironment, keys: stores.keys })
     await guarded.register(testClock)
     await guarded.register(async v1 => {
       const all = [

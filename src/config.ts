@@ -78,7 +78,7 @@ export function loadConfig (env: Env): Config {
     problems.push('TOLLGATE_ADMIN_KEY must look like prv_<environment>_<at least 16 letters or digits>, ' +
       'as prv_live_ followed by the output of "openssl rand -hex 16"')
   }
-  if (adminKey === undefined && !LOOPBACK.test(host)) {
+  if (adminKey === undefined && !isLoopback(host)) {
     problems.push(`HOST ${host} is not loopback: set TOLLGATE_ADMIN_KEY, without which anyone who can connect is an administrator`)
   }
   if (!LOG_LEVELS.includes(logLevel)) problems.push(`LOG_LEVEL must be one of ${LOG_LEVELS.join(', ')}, not "${logLevel}"`)
@@ -96,6 +96,11 @@ export function loadConfig (env: Env): Config {
   }
   if (problems.length > 0) throw new ConfigProblems(problems)
   return Object.freeze(config)
+}
+
+/** Can it be reached from this machine only? */
+export function isLoopback (host: string): boolean {
+  return LOOPBACK.test(host)
 }
 
 function hasHost (url: string): boolean {

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { pino } from 'pino'
 import { buildApp } from './app.ts'
 import { startJobs } from './background/jobs.ts'
@@ -18,26 +19,49 @@ const DRAIN_TIMEOUT_MS = 30_000
 const LOG_BUFFER_BYTES = 12_288
 const LOG_FLUSH_MS = 200
 
+const FOLDER_RETRY_MS = 100
+
+/** How the service is run, where whoever runs it is not a person with settings. */
+export interface Hosting {
+  /** Of what a caller is administrator without an admin key; `test` if absent. */
+  readonly openEnvironment?: string
+  /** Log lines go to stderr, and stdout says nothing but what `onListening` writes there. */
+  readonly logToStderr?: boolean
+  /** How long another process may still take to leave the folder; 0 if absent. */
+  readonly folderPatienceMs?: number
+  /** @param address `127.0.0.1:8080` */
+  readonly onListening?: (address: string) => void
+}
+
 /** For what the person at the terminal can mend: one readable line per problem, and exit code 2. */
 function refuse (error: ConfigProblems | FolderInUse): never {
   for (const line of error.message.split('\n')) console.error(`tollgate: ${line}`)
   process.exit(2)
 }
 
-async function openDatabase ({ databaseUrl, dataDir }: Config): Promise<Database> {
-  return databaseUrl === undefined ? await pgliteDatabase(dataDir) : postgresDatabase(databaseUrl)
+async function openDatabase ({ databaseUrl, dataDir }: Config, patienceMs: number): Promise<Database> {
+  if (databaseUrl !== undefined) return postgresDatabase(databaseUrl)
+  for (const deadline = performance.now() + patienceMs; ;) {
+    try {
+      return await pgliteDatabase(dataDir)
+    } catch (error) {
+      if (!(error instanceof FolderInUse) || performance.now() >= deadline) throw error
+      await sleep(FOLDER_RETRY_MS)
+    }
+  }
 }
 
-async function start (env: NodeJS.ProcessEnv): Promise<void> {
+async function start (env: NodeJS.ProcessEnv, hosting: Hosting): Promise<void> {
   const config = loadConfig(env)
   const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
-  const output = pino.destination({ sync: false, minLength: LOG_BUFFER_BYTES, periodicFlush: LOG_FLUSH_MS })
+  const { openEnvironment = 'test', logToStderr = false, folderPatienceMs = 0, onListening } = hosting
+  const output = pino.destination({ dest: logToStderr ? 2 : 1, sync: false, minLength: LOG_BUFFER_BYTES, periodicFlush: LOG_FLUSH_MS })
   const logger = pino({ level: config.logLevel }, output)
   const warn = (error: unknown, message: string): void => logger.warn({ err: loggable(error) }, message)
   const metrics = createMetrics(warn)
   const { redisUrl, mirrorMaxAgeMs } = config
   const stores = await openStores({
-    database: await openDatabase(config),
+    database: await openDatabase(config, folderPatienceMs),
     mirrorFor: redisUrl === undefined
       ? undefined
       : ledgerId => redisMirror({ url: redisUrl, ledgerId, ageMaxMs: mirrorMaxAgeMs, onError: error => warn(error, 'the mirror is away') }),
@@ -45,11 +69,11 @@ async function start (env: NodeJS.ProcessEnv): Promise<void> {
     events: metrics
   })
   metrics.watchQueue(stores.ledger.waiting)
-  const environment = config.adminKey === undefined ? undefined : environmentOfKey(config.adminKey)
+  const environment = config.adminKey === undefined ? openEnvironment : environmentOfKey(config.adminKey)
   if (environment !== undefined) await stores.environments.ensure(environment)
 
   const { adminKey, publicUrl, manualCheckoutInLive } = config
-  const app = await buildApp({ stores, metrics, adminKey, publicUrl, manualCheckoutInLive, logger, version })
+  const app = await buildApp({ stores, metrics, adminKey, openEnvironment, publicUrl, manualCheckoutInLive, logger, version })
   const jobs = startJobs(stores, warn)
   app.addHook('onClose', async () => {
     await jobs.stop()
@@ -57,12 +81,13 @@ async function start (env: NodeJS.ProcessEnv): Promise<void> {
   })
   const ledger = config.databaseUrl === undefined ? `embedded in ${config.dataDir}` : 'PostgreSQL'
   logger.info(`ledger: ${ledger}; mirror: ${redisUrl === undefined ? 'none' : 'Redis'}`)
-  if (config.adminKey === undefined) logger.warn('no TOLLGATE_ADMIN_KEY: open to everyone on this machine, as administrator of test')
-  await app.listen({
+  if (config.adminKey === undefined) logger.warn(`no TOLLGATE_ADMIN_KEY: open to everyone on this machine, as administrator of ${openEnvironment}`)
+  const address = await app.listen({
     host: config.host,
     port: config.port,
     listenTextResolver: address => `Tollgate listening on ${address}, documentation at ${address}/docs`
   })
+  onListening?.(address.replace(/^http:\/\//, ''))
 
   let stopping = false
   function stop (signal: NodeJS.Signals): void {
@@ -85,8 +110,8 @@ async function start (env: NodeJS.ProcessEnv): Promise<void> {
 }
 
 /** Serves until SIGTERM or SIGINT; resolves once it listens. What keeps it from that ends the process, with a sentence. */
-export async function serve (env: NodeJS.ProcessEnv): Promise<void> {
-  await start(env).catch(error => {
+export async function serve (env: NodeJS.ProcessEnv, hosting: Hosting = {}): Promise<void> {
+  await start(env, hosting).catch(error => {
     if (error instanceof ConfigProblems || error instanceof FolderInUse) refuse(error)
     console.error(`tollgate: ${startProblem(error)}`)
     process.exit(1)

@@ -18,12 +18,11 @@ declare module 'fastify' {
 }
 
 export interface AuthOptions {
-  /** undefined: open, and every caller without a stored key is an administrator of `test` */
+  /** undefined: open, and every caller without a stored key is an administrator of `openEnvironment` */
   readonly adminKey: string | undefined
+  readonly openEnvironment: string
   readonly keys: Keys
 }
-
-const OPEN: Principal = { environment: 'test', kind: 'private', scopes: ['admin'], operator: true }
 
 type Done = (error?: Error) => void
 
@@ -31,9 +30,9 @@ type Done = (error?: Error) => void
  * Guards the scope it is registered in: routes beside that scope are public, and no URL is ever looked at. Only a key
  * that was not asked for in the last 5 s costs a question to the ledger; everything else is decided at once.
  */
-export default fp<AuthOptions>(async (app, { adminKey, keys }) => {
+export default fp<AuthOptions>(async (app, { adminKey, openEnvironment, keys }) => {
   const admin = adminKey === undefined ? undefined : adminOf(adminKey)
-  const stranger = admin === undefined ? OPEN : undefined
+  const stranger = admin === undefined ? operatorOf(openEnvironment) : undefined
   app.decorateRequest('principal')
   app.addHook('onRoute', ({ method, url, config }) => {
     if (config?.scope === undefined) throw new Error(`${String(method)} ${url} does not say what a key must allow`)
@@ -70,5 +69,9 @@ function admit (request: FastifyRequest, principal: Principal | undefined, done:
 function adminOf (key: string): { readonly digest: Buffer, readonly principal: Principal } {
   const environment = environmentOfKey(key)
   if (environment === undefined) throw new Error('the admin key is not a private key')
-  return { digest: keyDigest(key), principal: { environment, kind: 'private', scopes: ['admin'], operator: true } }
+  return { digest: keyDigest(key), principal: operatorOf(environment) }
+}
+
+function operatorOf (environment: string): Principal {
+  return { environment, kind: 'private', scopes: ['admin'], operator: true }
 }
