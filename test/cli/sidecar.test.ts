@@ -17,7 +17,6 @@ const ITS_OWN = {
   LOG_LEVEL: 'verbose',
   TOLLGATE_ADMIN_KEY: 'prv_live_0123456789abcdef'
 }
-const folderFor = await emptyLedger(t)
 
 interface Project {
   readonly cwd: string
@@ -27,9 +26,9 @@ interface Project {
 }
 
 /** A folder, with `tier` on the PATH, which notes how it was called, and an empty ledger in ./data, as it takes seconds to make. */
-function project (t: Test, env: Record<string, string> = {}, data: string | null = folderFor(t)): Project {
+async function project (t: Test, env: Record<string, string> = {}, data?: string | null): Promise<Project> {
   const [cwd, bin] = [folderOf(t), folderOf(t)]
-  if (data !== null) symlinkSync(data, join(cwd, 'data'))
+  if (data !== null) symlinkSync(data ?? await emptyLedger(t), join(cwd, 'data'))
   writeFileSync(join(bin, 'tier'), scriptText(TIER, 'echo "$$ $*" > sidecar'))
   chmodSync(join(bin, 'tier'), 0o755)
   return {
@@ -54,8 +53,8 @@ const isGone = async (pid: number): Promise<void> => await until('the sidecar is
 const said = async (tool: Tool): Promise<void> => await until('the program has its answers', () => tool.stdout().includes('}\n'), WITHIN_MS)
 const ANSWERS = { before: true, after: false, usage: [{ feature: 'feature:convert', used: 3, limit: 3 }], environment: 'test' }
 
-t.test('the unmodified SDK works with nothing set, and its sidecar ends with it', async t => {
-  const { cwd, options, sidecar } = project(t, {}, null)
+t.test('6 item 4, sidecar mode: the unmodified SDK works with nothing set, and its sidecar ends with it', async t => {
+  const { cwd, options, sidecar } = await project(t, {}, null)
   const program = startTool(t, [], options)
   const { code, stdout, stderr } = await program.ended
   const { pid, args } = sidecar()
@@ -67,7 +66,7 @@ t.test('the unmodified SDK works with nothing set, and its sidecar ends with it'
 })
 
 t.test('with TIER_LIVE and TIER_DEBUG, and amid what the program has set for itself', async t => {
-  const { options, sidecar } = project(t, { TIER_LIVE: '1', TIER_DEBUG: '1', ...ITS_OWN })
+  const { options, sidecar } = await project(t, { TIER_LIVE: '1', TIER_DEBUG: '1', ...ITS_OWN })
   const { code, stdout, stderr } = await startTool(t, [], options).ended
   await isGone(sidecar().pid)
   t.equal(code, 0)
@@ -78,7 +77,7 @@ t.test('with TIER_LIVE and TIER_DEBUG, and amid what the program has set for its
 })
 
 t.test('killed without a word, a program leaves nobody on the folder, and one that follows at once gets it', async t => {
-  const { options, sidecar } = project(t)
+  const { options, sidecar } = await project(t)
   const first = startTool(t, ['--stay'], options)
   await said(first)
   const { pid } = sidecar()
@@ -92,7 +91,7 @@ t.test('killed without a word, a program leaves nobody on the folder, and one th
 })
 
 t.test('stdout says one line, once it listens', async t => {
-  const { cwd, options: { env = {} } } = project(t)
+  const { cwd, options: { env = {} } } = await project(t)
   const port = await freePort()
   const tool = startTool(t, ['serve', '--addr', `127.0.0.1:${port}`], { cwd, env, command: TIER })
   await until('it says something', () => tool.stdout() !== '', WITHIN_MS)
@@ -102,7 +101,7 @@ t.test('stdout says one line, once it listens', async t => {
 })
 
 t.test('what keeps it from serving is said on stderr, and stdout stays silent', async t => {
-  const { cwd } = project(t)
+  const { cwd } = await project(t)
   const holder = startTool(t, ['serve', '--addr', `127.0.0.1:${await freePort()}`], { cwd, command: TIER })
   await until('the folder is taken', () => holder.stdout() !== '', WITHIN_MS)
   const cases: Array<[words: string[], code: number, stderr: RegExp]> = [
