@@ -51,7 +51,8 @@ function unnamed (sent: Sent, { message, errors: problems }: Body, parameters: O
 function leadsSomewhere ({ payload }: Sent, pointer: string): boolean {
   let value: unknown
   try {
-    value = JSON.parse(String(payload))
+    // Nothing at all is an object without members, as in Tier.
+    value = payload?.length === 0 ? {} : JSON.parse(String(payload))
   } catch {
     return false
   }

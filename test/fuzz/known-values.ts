@@ -26,7 +26,7 @@ export function knownValues (): KnownValues {
 
   function walk (template: string, name: string, value: unknown): void {
     if (typeof value === 'string' || typeof value === 'number') {
-      for (const pool of [name, `${collectionOf(template)} ${name}`, '']) add(pool, String(value))
+      for (const pool of [name, ...collectionsOf(template).map(collection => `${collection} ${name}`), '']) add(pool, String(value))
     } else if (Array.isArray(value)) {
       for (const item of value) walk(template, name, item)
     } else if (typeof value === 'object' && value !== null) {
@@ -38,16 +38,17 @@ export function knownValues (): KnownValues {
     learn: (template, body) => walk(template, '', body),
     pick: (template, { seed, pick }) => {
       const name = nameOf(seed)
-      const own = pick % STRAY === 0 ? undefined : pools.get(`${collectionOf(template)} ${name}`)
+      const own = pick % STRAY === 0 ? undefined : pools.get(`${collectionsOf(template)[0]} ${name}`)
       const pool = own ?? pools.get(name) ?? pools.get('') ?? []
       return pool[pick % Math.max(1, pool.length)] ?? ''
     }
   }
 }
 
-/** `/v1/events` of `/v1/events/{id}`. */
-function collectionOf (template: string): string {
-  return template.split('/{')[0] ?? template
+/** `/v1/events` of `/v1/events/{id}`; of `/v1/orgs/{org}/subscriptions` also `/v1/subscriptions`, where they can be asked for alone. */
+function collectionsOf (template: string): [string, ...string[]] {
+  const [first = template, ...others] = template.split(/\/\{\w+\}/)
+  return [first, ...others.filter(part => part !== '').map(part => `/v1${part}`)]
 }
 
 function nameOf (member: string): string {
