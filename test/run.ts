@@ -14,8 +14,8 @@ import { isHidden } from './fixtures/programs.ts'
 import { redisMissing, redisProgramMissing } from './fixtures/redis.ts'
 import { readTap, type TapResult } from './fixtures/tap-output.ts'
 
-/** A run takes a third of it on two quiet cores; this ends one that hangs. */
-const RUN_TIMEOUT_MS = 900_000
+/** A run takes a quarter of it on two quiet cores; this ends one that hangs. */
+const RUN_TIMEOUT_MS = 1_500_000
 /** tap needs a moment to say which files it did not finish. */
 const KILL_GRACE_MS = 5_000
 const JOBS = 2
