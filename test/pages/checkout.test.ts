@@ -43,7 +43,7 @@ t.test('a changed link is refused with a page that says why, whichever part was 
 
 t.test('a link of one ledger is nothing to another', async t => {
   const url = await linkFor(api, 'org:elsewhere', { features: ['plan:free@0'] })
-  t.equal((await visitor(await openApi(t)).open(url)).status, 400)
+  t.equal((await visitor(await openApi(t, { newLedger: true })).open(url)).status, 400)
 })
 
 t.test('hostile titles, ids and addresses are text', async t => {
