@@ -15,9 +15,9 @@ const PLANS = {
   'plan:wide@1': {
     features: {
       'feature:api-calls': { tiers: [{ upto: 10 }, { upto: 20, price: 1.5 }], overage: true },
-      'feature:peak': { tiers: [{ upto: 5 }], aggregate: 'max', reset: '@daily' },
+      'feature:peak': { tiers: [{ upto: 5 }], aggregate: 'max', reset: 'day' },
       'feature:seats': { tiers: [{}], aggregate: 'last', reset: 'never' },
-      'feature:visits': { tiers: [{ upto: 3 }], aggregate: 'count', reset: '@hourly' },
+      'feature:visits': { tiers: [{ upto: 3 }], aggregate: 'count', reset: 'hour' },
       'feature:disk': { tiers: [{}], aggregate: 'perpetual' },
       'feature:sso': {}
     }
@@ -82,7 +82,8 @@ export async function fuzzedService (open: Api): Promise<FuzzedService> {
       state = undefined
       const seeds = operations.filter(({ parameters }) =>
         parameters.every(parameter => parameter.required !== true || exampleOf(parameter) !== undefined))
-      await open.push(PLANS)
+      const { results } = await open.push(PLANS)
+      if (results === undefined) throw new Error('the plans to seed are not well formed')
       // Twice: an example may need what a later one makes.
       for (const operation of [...seeds, ...seeds]) {
         const { status, body } = await open.send(filledIn(operation))
