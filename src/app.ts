@@ -118,8 +118,8 @@ export async function buildApp (options: AppOptions): Promise<FastifyInstance> {
     await guarded.register(testClock)
     await guarded.register(async v1 => {
       const all = [
-        reportRoutes, canRoutes, usageRoutes, costRoutes, eventRoutes, planRoutes, featureRoutes, orgRoutes, orgResourceRoutes,
-        subscriptionRoutes, overrideRoutes, checkoutRoutes, environmentRoutes, clockRoutes, keyRoutes
+        reportRoutes, canRoutes, usageRoutes, costRoutes, eventRoutes, planRoutes, featureRoutes, orgRoutes, subscriptionRoutes,
+        overrideRoutes, orgResourceRoutes, checkoutRoutes, environmentRoutes, clockRoutes, keyRoutes
       ]
       for (const routes of all) await v1.register(routes)
     }, { prefix: '/v1' })

@@ -66,6 +66,7 @@ const TAKEN: Readonly<Record<string, (answers: ReadonlyMap<string, Body>) => Rec
   'get /v1/keys/{id}': answers => ({ id: answers.get('post /v1/keys')?.id }),
   'post /v1/keys/{id}/rotate': answers => ({ id: answers.get('post /v1/keys')?.id }),
   'post /v1/keys/{id}/revoke': answers => ({ id: answers.get('post /v1/keys')?.id }),
+  'delete /v1/orgs/{org}': () => ({ confirm: 'org:acme' }),
   'delete /v1/environments/{name}': answers => {
     const id = answers.get('post /v1/clock')?.id
     return { name: id, confirm: id }
@@ -90,7 +91,7 @@ t.test('the examples of every operation work as they stand, in order', async t =
     t.ok(status >= 200 && status < 300, `${name} answers ${status} ${status < 300 ? '' : raw}`)
     answers.set(name, body)
   }
-  t.strictSame((answers.get('post /v1/push')?.results as Body[]).map(({ status }) => status), ['ok', 'ok'])
+  t.strictSame((answers.get('post /v1/push')?.results as Body[]).map(({ status }) => status), ['ok', 'ok', 'ok'])
   t.hasStrict(answers.get('get /v1/can'), { ok: true, used: 3, limit: 1000 })
   t.hasStrict(answers.get('get /v1/usage'), { current: { used: 3 } })
   t.hasStrict(answers.get('get /v1/events'), { events: [{ id: 'call-1', n: 3 }] })

@@ -31,7 +31,8 @@ const Changes = Type.Object({
 }, { additionalProperties: false, examples: [{ timeZone: 'Europe/Berlin' }] })
 
 const Confirm = Type.Object({
-  confirm: Type.Optional(Type.String({ maxLength: 300, description: 'The id of the org again', examples: ['org:acme'] }))
+  // No example: whoever deletes types it.
+  confirm: Type.Optional(Type.String({ maxLength: 300, description: 'The id of the org again' }))
 }, { additionalProperties: false })
 
 export const orgResourceRoutes: FastifyPluginAsyncTypebox = async app => {

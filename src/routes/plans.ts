@@ -22,7 +22,8 @@ const Document = Type.Unsafe<unknown>({
       'plan:free@0': {
         title: 'Free',
         features: { 'feature:api-calls': { tiers: [{ upto: 1000 }] }, 'feature:sso': { type: 'boolean' } }
-      }
+      },
+      'plan:boost@1': { title: 'Boost', addon: true, features: { 'feature:api-calls': { tiers: [{ upto: 10000 }] } } }
     }
   }]
 })

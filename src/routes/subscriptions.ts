@@ -27,7 +27,7 @@ const Addition = Type.Object({
   anchorAt: Type.Optional(Type.Unsafe<string | null>({
     type: ['string', 'null'], maxLength: 64, description: 'Where its periods are counted from; null: as those of what is held'
   }))
-}, { additionalProperties: false, examples: [{ plan: 'plan:pro@1' }] })
+}, { additionalProperties: false, examples: [{ plan: 'plan:boost@1' }] })
 
 const Changes = Type.Object({
   status: Type.Optional(Status),
