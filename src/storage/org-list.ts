@@ -27,7 +27,7 @@ export interface ListedOrg {
 }
 
 export interface OrgList {
-  /** By age, after the org with this key. Each page is found by an index, however many orgs there are. */
+  /** By age, after the org with this key. Of a plan or feature that few hold, a page looks at every subscription once. */
   byAge (environment: string, filter: OrgFilter, after: number, now: Instant, countMax: number): Promise<Page<ListedOrg>>
   /** By id, in the order of its bytes. */
   byName (environment: string, prefix: string, after: string | null, countMax: number): Promise<Page<ListedOrg>>
@@ -51,21 +51,20 @@ export function orgList (database: Database, orgStore: Orgs): OrgList {
     return { keys: rows.map(({ key }) => key), feature: named?.key ?? null }
   }
 
-  /** Of holders, by age: a page of each plan's, merged. */
+  /** Of holders, by age. */
   async function holders (environment: string, filter: OrgFilter, after: number, now: Instant, count: number): Promise<number[]> {
     const { keys, feature } = await plansOf(environment, filter)
     if (keys.length === 0) return []
     const at = new Date(now).toISOString()
     const rows = await db.execute<{ org: number }>(sql`
-      select distinct found.org from unnest(${plainArray(keys)}::int[]) as wanted (plan) cross join lateral (
-        select distinct s.org from ${subscriptions} s join ${orgs} on ${orgs.id} = s.org
-        where s.plan = wanted.plan and s.org > ${after}::bigint and s.starts_at <= ${at}::timestamptz
-          and (s.ends_at is null or s.ends_at > ${at}::timestamptz)
-          and s.status = any(case when s.ends_at is null then ${OPEN}::text[] else ${ENDING}::text[] end)
-          and (s.feature is null or s.feature = ${feature}::int)
-          and ${orgs.environment} = ${environment} and ${orgs.deletedAt} is null and ${startsWith(filter.prefix)}
-        order by s.org limit ${count}::int
-      ) found order by found.org limit ${count}::int`)
+      select distinct s.org from ${subscriptions} s
+      where s.plan = any(${plainArray(keys)}::int[]) and s.org > ${after}::bigint and s.starts_at <= ${at}::timestamptz
+        and (s.ends_at is null or s.ends_at > ${at}::timestamptz)
+        and s.status = any(case when s.ends_at is null then ${OPEN}::text[] else ${ENDING}::text[] end)
+        and (s.feature is null or s.feature = ${feature}::int)
+        and exists (select from ${orgs} where ${orgs.id} = s.org and ${orgs.environment} = ${environment} and ${orgs.deletedAt} is null
+          and ${filter.prefix === undefined ? sql`true` : startsWith(filter.prefix)})
+      order by s.org limit ${count}::int`)
     return rows.map(({ org }) => org)
   }
 
@@ -103,8 +102,8 @@ const OPEN = plainArray(STATUSES.filter(status => givesAccess({ status, endsAt: 
 const ENDING = plainArray(STATUSES.filter(status => givesAccess({ status, endsAt: 0 })))
 
 /** In an order of bytes, which the index has; `like` with a parameter would not use it. */
-function startsWith (prefix: string | undefined): SQL {
-  return prefix === undefined ? sql`true` : sql`(${orgs.name} ~>=~ ${prefix} and ${orgs.name} ~<~ ${textAfter(prefix)})`
+function startsWith (prefix: string): SQL {
+  return sql`(${orgs.name} ~>=~ ${prefix} and ${orgs.name} ~<~ ${textAfter(prefix)})`
 }
 
 /** The first text, in the order of code points, that comes after all that begin with `prefix`. */

@@ -98,8 +98,11 @@ export function subscriptionStore (database: Database, orgStore: Orgs): Subscrip
       return row?.info ?? {}
     },
     orgOf: async (environment, id) => {
-      const [row] = await orm(database).select({ name: orgs.name }).from(subscriptions)
-        .innerJoin(orgs, eq(orgs.id, subscriptions.org)).where(and(eq(subscriptions.id, id), eq(orgs.environment, environment)))
+      // Each environment counts its own, so there is at most one of this number in each.
+      const same = await orm(database).select({ org: subscriptions.org }).from(subscriptions).where(eq(subscriptions.id, id))
+      if (same.length === 0) return undefined
+      const [row] = await orm(database).select({ name: orgs.name }).from(orgs)
+        .where(and(inArray(orgs.id, same.map(({ org }) => org)), eq(orgs.environment, environment)))
       return row?.name
     }
   }
