@@ -6,6 +6,11 @@ export type Reset = 'hour' | 'day' | 'week' | 'month' | 'quarter' | 'year' | 'ne
 export type FeatureType = 'metered' | 'boolean'
 /** `highest`: competes with others of its feature, the highest limit decides. `sum`: its limit is added to that. */
 export type Combine = 'highest' | 'sum'
+/**
+ * What `can` answers while the ledger cannot be asked: no, yes, or what was last known, up to 15 minutes old (no, if
+ * nothing is known).
+ */
+export type OutagePolicy = 'closed' | 'open' | 'lastKnown'
 /** Milliseconds since 1970-01-01T00:00:00Z. */
 export type Instant = number
 

@@ -4,7 +4,7 @@ import type { Instant } from '../domain/entitlement.ts'
 import { plainArray } from './arrays.ts'
 import { type Database, type Orm, orm } from './database.ts'
 import type { Environment } from './environments.ts'
-import { counters, environments, events, keys, orgs, overrides, subscriptions } from './schema.ts'
+import { counters, environments, events, idempotencyKeys, keys, orgs, overrides, reservations, subscriptions } from './schema.ts'
 
 const USE_NOTED_EVERY_MS = 3_600_000
 const EXPIRED_AT_ONCE_MAX = 100
@@ -93,12 +93,13 @@ async function purgePage (db: Orm, clock: string): Promise<void> {
     .orderBy(asc(orgs.id)).limit(PURGED_ORGS_MAX).for('update')
   if (locked.length === 0) {
     await db.delete(keys).where(eq(keys.environment, clock))
+    await db.delete(idempotencyKeys).where(eq(idempotencyKeys.environment, clock))
     await db.delete(environments).where(eq(environments.name, clock))
     return
   }
   const ids = locked.map(({ id }) => id)
   let room = PURGED_ROWS_MAX
-  for (const table of [events, counters, overrides, subscriptions]) {
+  for (const table of [events, counters, reservations, overrides, subscriptions]) {
     const [deleted] = await db.execute<{ count: number }>(sql`
       with deleted as (
         delete from ${table} where ctid = any (array(

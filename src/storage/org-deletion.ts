@@ -44,7 +44,8 @@ export function orgDeletion (database: Database): OrgDeletion {
       const [found] = await session.run([NEXT])
       const key = found?.rows[0]?.[0] as number | undefined
       if (key === undefined) return false
-      const gone = await deletePage(session, key, 'events') + await deletePage(session, key, 'counters')
+      let gone = 0
+      for (const table of ['events', 'counters', 'reservations'] as const) gone += await deletePage(session, key, table)
       if (gone === 0) await orm(session).delete(orgs).where(eq(orgs.id, key))
       return true
     })
@@ -62,7 +63,7 @@ const NEXT: Statement = {
   params: []
 }
 
-async function deletePage (session: Session, org: number, table: 'events' | 'counters'): Promise<number> {
+async function deletePage (session: Session, org: number, table: 'events' | 'counters' | 'reservations'): Promise<number> {
   const text = `with gone as (
     delete from ${table} where ctid = any(array(select ctid from ${table} where org = $1::int limit ${PAGE_ROWS})) returning 1
   ) select count(*)::int from gone`

@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import { type AnyPgColumn, bigint, boolean, customType, index, integer, jsonb, pgTable, primaryKey, text, unique, uuid } from 'drizzle-orm/pg-core'
 import { type Amount, amountFromNumeric, amountText } from '../domain/amount.ts'
-import type { Aggregate, Combine, FeatureType, Instant, Reset } from '../domain/entitlement.ts'
+import type { Aggregate, Combine, FeatureType, Instant, OutagePolicy, Reset } from '../domain/entitlement.ts'
 import type { KeyKind, Scope } from '../domain/key.ts'
 import type { Interval, PlanStatus, Price } from '../domain/plan.ts'
 import type { SubscriptionStatus } from '../domain/schedule.ts'
@@ -29,7 +29,9 @@ const now = sql`now()`
 export const ledger = pgTable('ledger', {
   id: uuid('id').primaryKey().defaultRandom(),
   /** Signs links that leave the service and come back; the replicas of a ledger share it. 244 random bits in hexadecimal. */
-  secret: text('secret').notNull().default(sql`replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', '')`)
+  secret: text('secret').notNull().default(sql`replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', '')`),
+  /** Events of before may have been deleted for their age; null: none were. Counters are kept. */
+  eventsKeptSince: instant('events_kept_since')
 })
 
 export const environments = pgTable('environments', {
@@ -73,6 +75,8 @@ export const features = pgTable('features', {
   id: integer('id').primaryKey().generatedAlwaysAsIdentity(),
   environment: text('environment').notNull().references(() => environments.name),
   name: text('name').notNull(),
+  /** What is answered of it while the ledger cannot be asked. */
+  onOutage: text('on_outage').$type<OutagePolicy>().notNull().default('lastKnown'),
   createdAt: instant('created_at').notNull().default(now)
 }, table => [unique().on(table.environment, table.name)])
 
@@ -194,6 +198,8 @@ export const events = pgTable('events', {
   delta: amount('delta').notNull(),
   usedAfter: amount('used_after').notNull(),
   limitAfter: amount('limit_after'),
+  /** Units held beside `usedAfter`; null: none. */
+  reservedAfter: amount('reserved_after'),
   /** 128 bits of SHA-256 over the request as it was sent. */
   fingerprint: uuid('fingerprint').notNull(),
   properties: jsonb('properties')
@@ -201,7 +207,11 @@ export const events = pgTable('events', {
   primaryKey({ columns: [table.org, table.id] }),
   index('events_org_feature_at').on(table.org, table.feature, table.at),
   // For reading the events of all orgs in their order of arrival.
-  index('events_seq').on(table.seq)
+  index('events_seq').on(table.seq),
+  // The corrections of an event.
+  index('events_refers_to').on(table.org, table.refersTo, table.seq).where(sql`refers_to is not null`),
+  // Where a window has none after an event of a sum, what that event added can be taken away without reading the others.
+  index('events_not_adding').on(table.org, table.feature, table.windowStart, table.seq).where(sql`mode = 'set' or amount < 0`)
 ])
 
 export type EventMode = 'add' | 'set' | 'void' | 'amend'
@@ -221,3 +231,49 @@ export const counters = pgTable('counters', {
   /** The earliest instant at which held units stop counting; a reader past it asks the ledger. */
   reservedUntil: instant('reserved_until')
 }, table => [primaryKey({ columns: [table.org, table.feature, table.windowStart] })])
+
+export type ReservationState = 'held' | 'committed' | 'released'
+
+/**
+ * Units that are held for a while. A row past its `expiresAt` holds nothing, whatever its state says. As events, they are
+ * written under the org's lock, and have no foreign keys.
+ */
+export const reservations = pgTable('reservations', {
+  org: integer('org').notNull(),
+  id: text('id').notNull(),
+  feature: integer('feature').notNull(),
+  /** The instant of the hold, by which its commit counts. */
+  at: instant('at').notNull(),
+  windowStart: instant('window_start').notNull(),
+  windowEnd: instant('window_end'),
+  amount: amount('amount').notNull(),
+  expiresAt: instant('expires_at').notNull(),
+  state: text('state').$type<ReservationState>().notNull(),
+  /** The figures of the first answer. */
+  used: amount('used').notNull(),
+  reserved: amount('reserved').notNull(),
+  limit: amount('limit'),
+  /** 128 bits of SHA-256 over the request as it was sent. */
+  fingerprint: uuid('fingerprint').notNull()
+}, table => [
+  primaryKey({ columns: [table.org, table.id] }),
+  index('reservations_org_at').on(table.org, table.at, table.id),
+  index('reservations_held').on(table.org, table.feature, table.windowStart, table.expiresAt).where(sql`state = 'held'`),
+  index('reservations_expires_at').on(table.expiresAt)
+])
+
+/** What a request that creates something was answered, for whoever sends it again with the same `Idempotency-Key`. */
+export const idempotencyKeys = pgTable('idempotency_keys', {
+  environment: text('environment').notNull(),
+  key: text('key').notNull(),
+  /** 128 bits of SHA-256 over the request as it was sent. */
+  fingerprint: uuid('fingerprint').notNull(),
+  /** The clock on the wall. A request that has not ended long after it began never will: its process is gone. */
+  startedAt: instant('started_at').notNull(),
+  /** null while the first request runs */
+  status: integer('status'),
+  body: text('body')
+}, table => [
+  primaryKey({ columns: [table.environment, table.key] }),
+  index('idempotency_keys_started_at').on(table.startedAt)
+])
