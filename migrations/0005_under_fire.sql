@@ -29,6 +29,7 @@ ALTER TABLE "events" ADD COLUMN "reserved_after" numeric(38,9);--> statement-bre
 ALTER TABLE "features" ADD COLUMN "on_outage" text DEFAULT 'lastKnown' NOT NULL;--> statement-breakpoint
 ALTER TABLE "ledger" ADD COLUMN "events_kept_since" timestamp(3) with time zone;--> statement-breakpoint
 CREATE INDEX "idempotency_keys_started_at" ON "idempotency_keys" USING btree ("started_at");--> statement-breakpoint
+CREATE INDEX "reservations_id" ON "reservations" USING btree ("id");--> statement-breakpoint
 CREATE INDEX "reservations_org_at" ON "reservations" USING btree ("org","at","id");--> statement-breakpoint
 CREATE INDEX "reservations_held" ON "reservations" USING btree ("org","feature","window_start","expires_at") WHERE state = 'held';--> statement-breakpoint
 CREATE INDEX "reservations_expires_at" ON "reservations" USING btree ("expires_at");--> statement-breakpoint

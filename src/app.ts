@@ -16,6 +16,8 @@ import testClock from './plugins/test-clock.ts'
 import { canRoutes } from './routes/can.ts'
 import { checkoutRoutes } from './routes/checkout.ts'
 import { clockRoutes } from './routes/clock.ts'
+import { consumeRoutes } from './routes/consume.ts'
+import { correctionRoutes } from './routes/corrections.ts'
 import { costRoutes } from './routes/cost.ts'
 import { environmentRoutes } from './routes/environments.ts'
 import { eventRoutes } from './routes/events.ts'
@@ -26,6 +28,7 @@ import { orgRoutes } from './routes/orgs.ts'
 import { overrideRoutes } from './routes/overrides.ts'
 import { planRoutes } from './routes/plans.ts'
 import { reportRoutes } from './routes/report.ts'
+import { reservationRoutes } from './routes/reservations.ts'
 import { subscriptionRoutes } from './routes/subscriptions.ts'
 import { usageRoutes } from './routes/usage.ts'
 import type { Stores } from './storage/stores.ts'
@@ -118,8 +121,9 @@ export async function buildApp (options: AppOptions): Promise<FastifyInstance> {
     await guarded.register(testClock)
     await guarded.register(async v1 => {
       const all = [
-        reportRoutes, canRoutes, usageRoutes, costRoutes, eventRoutes, planRoutes, featureRoutes, orgRoutes, subscriptionRoutes,
-        overrideRoutes, orgResourceRoutes, checkoutRoutes, environmentRoutes, clockRoutes, keyRoutes
+        reportRoutes, canRoutes, consumeRoutes, usageRoutes, reservationRoutes, costRoutes, eventRoutes, correctionRoutes,
+        planRoutes, featureRoutes, orgRoutes, subscriptionRoutes, overrideRoutes, orgResourceRoutes, checkoutRoutes,
+        environmentRoutes, clockRoutes, keyRoutes
       ]
       for (const routes of all) await v1.register(routes)
     }, { prefix: '/v1' })

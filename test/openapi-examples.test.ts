@@ -21,9 +21,18 @@ const ORDER = [
   'post /v1/report',
   'get /v1/can',
   'get /v1/usage',
+  'post /v1/consume',
+  'post /v1/reservations',
+  'get /v1/reservations/{id}',
+  'get /v1/reservations',
+  'post /v1/reservations/{id}/extend',
+  'post /v1/reservations/{id}/commit',
+  'post /v1/reservations/{id}/release',
   'get /v1/cost',
   'get /v1/events',
   'get /v1/events/{id}',
+  'post /v1/events/{id}/amend',
+  'post /v1/events/{id}/void',
   'get /v1/limits',
   'get /v1/phase',
   'get /v1/phases',
@@ -94,7 +103,7 @@ t.test('the examples of every operation work as they stand, in order', async t =
   t.strictSame((answers.get('post /v1/push')?.results as Body[]).map(({ status }) => status), ['ok', 'ok', 'ok'])
   t.hasStrict(answers.get('get /v1/can'), { ok: true, used: 3, limit: 1000 })
   t.hasStrict(answers.get('get /v1/usage'), { current: { used: 3 } })
-  t.hasStrict(answers.get('get /v1/events'), { events: [{ id: 'call-1', n: 3 }] })
+  t.hasStrict(answers.get('get /v1/events'), { events: [{ id: 'job-1/commit', n: 8 }, { id: 'call-2', n: 2 }, { id: 'call-1', n: 3 }] })
 })
 
 t.end()

@@ -118,6 +118,15 @@ export function decide (grant: Grant | null, counter: Counter, op: Op): Verdict 
   return { ok: false, reason: 'limit_reached', ...figures }
 }
 
+/** Why an op that was counted was allowed, from what it left behind. */
+export function allowedReason (
+  { limit, used, reserved, delta }: { limit: Amount | null, used: Amount, reserved: Amount, delta: Amount }
+): AllowedReason {
+  if (limit === null) return 'unlimited'
+  if (used + reserved <= limit) return 'within_limit'
+  return delta > 0n ? 'overage' : 'no_increase'
+}
+
 /** What is left of a limit, never negative; null: unlimited. */
 export function remaining (limit: Amount | null, taken: Amount): Amount | null {
   if (limit === null) return null

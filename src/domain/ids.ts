@@ -114,6 +114,19 @@ function parseFeaturesPlan (text: string, pointer: string): PlanRef {
   }
 }
 
+/** What the event of a committed reservation is called: it has the reservation's id and this. */
+const COMMIT_SUFFIX = '/commit'
+
+/** A reservation's id leaves room for the id of the event that it becomes. */
+export function parseReservationId (text: string, pointer = '/id'): string {
+  parseEventId(commitId(text), pointer)
+  return parseEventId(text, pointer)
+}
+
+export function commitId (reservation: string): string {
+  return `${reservation}${COMMIT_SUFFIX}`
+}
+
 export function parseEventId (text: string, pointer = '/id'): string {
   if (text.length > EVENT_ID_MAX || !PRINTABLE.test(text)) {
     throw new TollgateError('invalid_id', `id must be 1 to ${EVENT_ID_MAX} printable characters`, { pointer })

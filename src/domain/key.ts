@@ -16,6 +16,8 @@ export interface Principal {
   readonly scopes: readonly Scope[]
   /** Runs this server: has the key of its settings, or nobody needs one. */
   readonly operator: boolean
+  /** Who it was, for whoever asks later: `key:` and the key's id, or `operator`. */
+  readonly actor: string
 }
 
 /** When a stored key counts. */

@@ -4,7 +4,7 @@ import { parseOrg } from '../domain/ids.ts'
 import { type Org, presentOf } from '../domain/org.ts'
 import { instantOfUse } from '../domain/time.ts'
 import { wantedCounter } from '../storage/counters.ts'
-import type { Tally } from '../storage/mirror.ts'
+import type { Tally } from '../domain/reservation.ts'
 import type { Stores } from '../storage/stores.ts'
 import { orgFromLedger, UNSEEN } from './org.ts'
 import { present } from './time.ts'
@@ -36,15 +36,15 @@ export async function cost (stores: Stores, question: CostQuestion): Promise<Cos
   const now = told.environment.fixedNow ?? presentOf(org, told.now)
   const at = instantOfUse(question.at, now, '?at')
   const dues = duesAt(org, at, Math.max(at, now))
-  const tallies = await talliesOf(stores, org, dues)
+  const tallies = await talliesOf(stores, org, dues, now)
   const lines = dues.flatMap(due => lineItem(due, tallies.get(due)?.used ?? 0n) ?? [])
   return { org: name, at, lines, totals: totalsOf(lines) }
 }
 
-async function talliesOf ({ reader }: Stores, { key }: Org, dues: readonly Due[]): Promise<ReadonlyMap<Due, Tally>> {
+async function talliesOf ({ reader }: Stores, { key }: Org, dues: readonly Due[], now: Instant): Promise<ReadonlyMap<Due, Tally>> {
   const counted = key === UNSEEN ? [] : dues.filter(({ aggregate }) => aggregate !== null)
   if (counted.length === 0) return new Map()
-  const wanted = counted.map(({ feature, window, aggregate }) => wantedCounter(key, feature, window, aggregate ?? 'sum'))
+  const wanted = counted.map(({ feature, window, aggregate }) => wantedCounter(key, feature, window, aggregate ?? 'sum', now))
   const { tallies } = await reader.read(key, wanted)
   return new Map(counted.map((due, i) => [due, tallies[i] as Tally]))
 }

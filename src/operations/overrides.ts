@@ -3,7 +3,7 @@ import { parseCursor } from '../domain/cursor.ts'
 import type { Instant } from '../domain/entitlement.ts'
 import { parseFeature, parseOrg } from '../domain/ids.ts'
 import { grantAt, overrideAt } from '../domain/org.ts'
-import { checkStorable } from '../domain/properties.ts'
+import { parseReason } from '../domain/reason.ts'
 import { TollgateError } from '../errors.ts'
 import { available } from '../storage/ledger-reader.ts'
 import type { LoggedOverride } from '../storage/overrides.ts'
@@ -14,7 +14,6 @@ import { existing, orgNamed } from './orgs.ts'
 import { present } from './time.ts'
 
 const LIST = 'overrides'
-const REASON_MAX = 500
 /** Of one feature of one org, past ones included: an org is read with all of them. */
 const OVERRIDES_MAX = 1_000
 
@@ -58,7 +57,7 @@ export async function putOverride (stores: Stores, sent: NewOverride): Promise<L
   const name = parseOrg(sent.org, '?org')
   const feature = parseFeature(sent.feature, '?feature')
   if (limit !== null && limit < 0n) throw new TollgateError('invalid_amount', 'limit must not be negative', { pointer: '/limit' })
-  checkReason(reason)
+  parseReason(reason)
   const at = await present(stores, environment)
   const changed = await changeExisting(stores, environment, name, async locked => {
     const { org } = locked
@@ -93,11 +92,6 @@ export async function endOverride (stores: Stores, environment: string, org: str
     await locked.putOverride(known.key, now, null)
   })
   existing(name, changed)
-}
-
-function checkReason (reason: string): void {
-  checkStorable(reason, '/reason')
-  if (reason.trim() === '' || reason.length > REASON_MAX) throw invalid('/reason', `reason must be 1 to ${REASON_MAX} characters`)
 }
 
 function invalid (pointer: string, message: string): TollgateError {

@@ -1,11 +1,12 @@
 import { type Counter, EMPTY } from '../domain/counter.ts'
 import type { Grant, Instant } from '../domain/entitlement.ts'
 import { grantAt, presentOf, type HeldFeature, type Org } from '../domain/org.ts'
+import type { Tally } from '../domain/reservation.ts'
 import type { Window } from '../domain/window.ts'
 import { TollgateError } from '../errors.ts'
 import { type WantedCounter, wantedCounter } from '../storage/counters.ts'
 import type { LedgerReading } from '../storage/ledger-reader.ts'
-import { isYoung, type MirrorReading, type Tally } from '../storage/mirror.ts'
+import { isYoung, type MirrorReading } from '../storage/mirror.ts'
 import type { Stores } from '../storage/stores.ts'
 import { orgFromLedger, orgToAsk, UNSEEN } from './org.ts'
 import { present } from './time.ts'
@@ -47,7 +48,7 @@ export async function standings (
     const now = at.environment.fixedNow ?? presentOf(org, at.now)
     const unread = choose(org).map(feature => placed(org, feature, now))
     if (org.key === UNSEEN) return complete(org, now, unread, unread.map(() => EMPTY))
-    const wanted = wantedOf(org, unread)
+    const wanted = wantedOf(org, unread, now)
     const mirrored = attempt < ATTEMPTS_MAX ? await readMirror(stores, org, wanted) : undefined
     const fresh = mirrored === undefined ? undefined : freshTallies(mirrored, org, now, stores.mirrorAgeMaxMs)
     if (fresh === 'moved') {
@@ -73,10 +74,10 @@ function placed (org: Org, feature: string, now: Instant): Unread {
 }
 
 /** Features that have a counter: metered, and granted now. */
-function wantedOf (org: Org, unread: readonly Unread[]): WantedCounter[] {
+function wantedOf (org: Org, unread: readonly Unread[], now: Instant): WantedCounter[] {
   return unread.flatMap(({ held, grant, window }) => held === undefined || grant === null || window === null
     ? []
-    : [wantedCounter(org.key, held.key, window, grant.aggregate)])
+    : [wantedCounter(org.key, held.key, window, grant.aggregate, now)])
 }
 
 /** The counters that were asked for, back in their places. */

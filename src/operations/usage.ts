@@ -84,7 +84,7 @@ async function pastPages (
   })
   const wanted = pages.flatMap(({ held, windows }) => held === undefined
     ? []
-    : windows.map(window => wantedCounter(org.key, held.key, window, held.timeline.grantAtEnd(window)?.aggregate ?? 'sum')))
+    : windows.map(window => wantedCounter(org.key, held.key, window, held.timeline.grantAtEnd(window)?.aggregate ?? 'sum', now)))
   const { tallies } = wanted.length === 0 ? { tallies: [] } : await stores.reader.read(org.key, wanted)
   let next = 0
   return pages.map(({ held, windows, cursor }) => ({

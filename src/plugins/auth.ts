@@ -53,8 +53,8 @@ export default fp<AuthOptions>(async (app, { adminKey, openEnvironment, keys }) 
     if (key === undefined) return stranger
     if (!isActive(key, Date.now())) return undefined
     keys.used(key)
-    const { environment, kind, scopes } = key
-    return { environment, kind, scopes, operator: false }
+    const { id, environment, kind, scopes } = key
+    return { environment, kind, scopes, operator: false, actor: `key:${id}` }
   }
 }, { name: 'auth' })
 
@@ -73,5 +73,5 @@ function adminOf (key: string): { readonly digest: Buffer, readonly principal: P
 }
 
 function operatorOf (environment: string): Principal {
-  return { environment, kind: 'private', scopes: ['admin'], operator: true }
+  return { environment, kind: 'private', scopes: ['admin'], operator: true, actor: 'operator' }
 }

@@ -1,9 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { parseAmount, WHOLE } from '../domain/amount.ts'
-import type { AllowedReason, RefusedReason } from '../domain/counter.ts'
 import { type Answer, can, canAll } from '../operations/can.ts'
-import { FeatureId, Figure, FigureOrUnlimited, OrgId, problems, QueryAmount, TimeOrNull, timeTextOrNull } from './schemas.ts'
+import { FeatureId, Figure, FigureOrUnlimited, OrgId, problems, QueryAmount, Reason, TimeOrNull, timeTextOrNull } from './schemas.ts'
 
 const Query = Type.Object({
   org: OrgId,
@@ -11,12 +10,9 @@ const Query = Type.Object({
   n: Type.Optional(QueryAmount)
 }, { additionalProperties: false })
 
-const REASONS: readonly (AllowedReason | RefusedReason)[] =
-  ['within_limit', 'unlimited', 'overage', 'no_increase', 'granted', 'limit_reached', 'feature_not_found']
-
 const Verdict = Type.Object({
   ok: Type.Boolean(),
-  reason: Type.Unsafe<AllowedReason | RefusedReason>({ type: 'string', enum: REASONS }),
+  reason: Reason,
   org: Type.String(),
   feature: Type.String(),
   used: Figure,

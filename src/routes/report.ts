@@ -3,10 +3,11 @@ import { Type } from 'typebox'
 import { parseAmount, WHOLE } from '../domain/amount.ts'
 import { checkProperties } from '../domain/properties.ts'
 import { parseInstant } from '../domain/time.ts'
-import { TollgateError } from '../errors.ts'
-import { type Reported, report } from '../operations/report.ts'
+import type { Counted } from '../operations/count.ts'
+import { report } from '../operations/report.ts'
+import { EventIdHeader, eventId } from './event-id.ts'
 import { anyCase } from './member-names.ts'
-import { FeatureId, Figure, FigureOrUnlimited, OrgId, problems, SentAmount, SentTime, timeText, timeTextOrNull, Window } from './schemas.ts'
+import { FeatureId, Figure, FigureOrUnlimited, OrgId, problems, SentAmount, SentTime, Window, windowText } from './schemas.ts'
 
 const Body = Type.Object({
   org: OrgId,
@@ -23,10 +24,12 @@ const Answer = Type.Object({
   org: Type.String(),
   feature: Type.String(),
   used: Figure,
+  reserved: Figure,
   limit: FigureOrUnlimited,
   remaining: FigureOrUnlimited,
   window: Window,
-  duplicate: Type.Boolean({ description: 'It was counted before; the figures are those of then' })
+  duplicate: Type.Boolean({ description: 'It was counted before; the figures are those of then' }),
+  voided: Type.Optional(Type.Boolean({ description: 'The event was voided since' }))
 }, {
   description: 'Counted',
   examples: [{
@@ -34,15 +37,12 @@ const Answer = Type.Object({
     org: 'org:acme',
     feature: 'feature:api-calls',
     used: 3,
+    reserved: 0,
     limit: 1000,
     remaining: 997,
     window: { start: '2026-01-31T12:00:00.000Z', end: '2026-02-28T12:00:00.000Z' },
     duplicate: false
   }]
-})
-
-const Headers = Type.Object({
-  'idempotency-key': Type.Optional(Type.String({ maxLength: 300, description: 'The event id, for callers who prefer a header' }))
 })
 
 export const reportRoutes: FastifyPluginAsyncTypebox = async app => {
@@ -53,7 +53,7 @@ export const reportRoutes: FastifyPluginAsyncTypebox = async app => {
       summary: 'Record usage',
       description: 'Answers when the event is durable and in the next read. Never refused because of a limit.',
       body: Body,
-      headers: Headers,
+      headers: EventIdHeader,
       response: { 200: Answer, ...problems }
     },
     preValidation: anyCase(Body)
@@ -66,20 +66,12 @@ export const reportRoutes: FastifyPluginAsyncTypebox = async app => {
       n: n === undefined ? WHOLE : parseAmount(n ?? 0, '/n'),
       at: parseInstant(at, '/at'),
       clobber: clobber ?? false,
-      id: eventId(body.id, headers['idempotency-key']),
-      idPointer: body.id === undefined ? 'idempotency-key' : '/id',
+      ...eventId(body.id, headers['idempotency-key']),
       properties: properties === undefined ? undefined : checkProperties(properties)
     }))
   })
 }
 
-function eventId (id: string | undefined, key: string | undefined): string | undefined {
-  if (id !== undefined && key !== undefined && id !== key) {
-    throw new TollgateError('invalid_request', 'id and the Idempotency-Key header differ; send one of them', { pointer: '/id' })
-  }
-  return id ?? key
-}
-
-function wire ({ id, org, feature, used, limit, remaining, window, duplicate }: Reported) {
-  return { id, org, feature, used, limit, remaining, window: { start: timeText(window.start), end: timeTextOrNull(window.end) }, duplicate }
+function wire ({ window, voided, ...counted }: Counted) {
+  return { ...counted, window: windowText(window), ...(voided && { voided }) }
 }

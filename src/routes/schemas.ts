@@ -1,7 +1,9 @@
 import { Type } from 'typebox'
 import type { Amount } from '../domain/amount.ts'
+import type { AllowedReason, RefusedReason } from '../domain/counter.ts'
 import type { Instant } from '../domain/entitlement.ts'
 import { planText } from '../domain/ids.ts'
+import type { Window as WindowOfTime } from '../domain/window.ts'
 import { STATUSES, type Subscription, type SubscriptionStatus } from '../domain/schedule.ts'
 import type { FieldProblem } from '../errors.ts'
 
@@ -48,6 +50,16 @@ export const Tax = Type.Object({
 }, { additionalProperties: false, description: 'For a payment provider; nothing here computes a tax' })
 
 export const Window = Type.Object({ start: Time, end: TimeOrNull })
+
+export function windowText ({ start, end }: WindowOfTime): { start: string, end: string | null } {
+  return { start: timeText(start), end: timeTextOrNull(end) }
+}
+
+const REASONS: readonly (AllowedReason | RefusedReason)[] =
+  ['within_limit', 'unlimited', 'overage', 'no_increase', 'granted', 'limit_reached', 'feature_not_found']
+
+/** Why a verdict is what it is. */
+export const Reason = Type.Unsafe<AllowedReason | RefusedReason>({ type: 'string', enum: REASONS })
 
 const Text = Type.Optional(Type.String())
 

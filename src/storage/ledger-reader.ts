@@ -1,11 +1,11 @@
 import { sql } from 'drizzle-orm'
 import { makePgArray } from 'drizzle-orm/pg-core'
 import type { Instant } from '../domain/entitlement.ts'
+import type { Tally } from '../domain/reservation.ts'
 import { TollgateError } from '../errors.ts'
 import { coalesce, split } from './coalesce.ts'
 import { talliesFrom, talliesStatement, type WantedCounter } from './counters.ts'
 import { type Database, isStatementError, prepare, sqlState } from './database.ts'
-import type { Tally } from './mirror.ts'
 import { instantFrom } from './schema.ts'
 
 const READ_LIMITS = { batchMax: 500, inFlightMax: 2, waitingMax: 20_000 }

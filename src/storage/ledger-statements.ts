@@ -10,37 +10,61 @@ export const readVersions = prepare<'orgs'>(sql`
   where id = any(${sql.placeholder('orgs')}::int[]) and deleted_at is null`)
 
 export const readEvents = prepare<'orgs' | 'ids'>(sql`
-  select e.org, e.id, e.fingerprint, e.used_after, e.limit_after, e.window_start, e.window_end
+  select e.org, e.id, e.fingerprint, e.used_after, e.reserved_after, e.limit_after, e.delta, e.window_start, e.window_end, e.reason,
+    exists (select from events v where v.org = e.org and v.refers_to = e.id and v.mode = 'void')
   from unnest(${sql.placeholder('orgs')}::int[], ${sql.placeholder('ids')}::text[]) as wanted (org, id)
   join events e on e.org = wanted.org and e.id = wanted.id`)
+
+export const readReservations = prepare<'orgs' | 'ids'>(sql`
+  select r.org, r.id, r.feature, r.at, r.window_start, r.window_end, r.amount, r.expires_at, r.state, r.used, r.reserved,
+    r."limit", r.fingerprint
+  from unnest(${sql.placeholder('orgs')}::int[], ${sql.placeholder('ids')}::text[]) as wanted (org, id)
+  join reservations r on r.org = wanted.org and r.id = wanted.id`)
 
 /**
  * Events and counters in one statement. It raises unless it runs in the transaction that holds the locks (after a lost
  * connection the driver would send it on a new one) and unless each counter still has the version that was read.
  */
 export const write = prepare<'transaction' | 'orgs' | 'ids' | 'features' | 'ats' | 'starts' | 'ends' | 'amounts' | 'modes' |
-  'deltas' | 'usedAfter' | 'limitAfter' | 'fingerprints' | 'properties' |
-  'cOrgs' | 'cFeatures' | 'cStarts' | 'cEnds' | 'cUsed' | 'cReserved' | 'cVersions' | 'cBasedOn' | 'cLastAts'>(sql`
+  'refersTo' | 'reasons' | 'actors' | 'deltas' | 'usedAfter' | 'limitAfter' | 'reservedAfter' | 'fingerprints' | 'properties' |
+  'cOrgs' | 'cFeatures' | 'cStarts' | 'cEnds' | 'cUsed' | 'cReserved' | 'cVersions' | 'cBasedOn' | 'cLastAts' | 'cReservedUntil'>(sql`
   with recorded as (
-    insert into events (org, id, feature, at, window_start, window_end, amount, mode, delta, used_after, limit_after,
-      fingerprint, properties)
-    select org, id, feature, at, window_start, window_end, amount, mode, delta, used_after, limit_after, fingerprint, properties::jsonb
+    insert into events (org, id, feature, at, window_start, window_end, amount, mode, refers_to, reason, actor, delta,
+      used_after, limit_after, reserved_after, fingerprint, properties)
+    select org, id, feature, at, window_start, window_end, amount, mode, refers_to, reason, actor, delta, used_after, limit_after,
+      reserved_after, fingerprint, properties::jsonb
     from unnest(${sql.placeholder('orgs')}::int[], ${sql.placeholder('ids')}::text[], ${sql.placeholder('features')}::int[],
       ${sql.placeholder('ats')}::timestamptz[], ${sql.placeholder('starts')}::timestamptz[],
       ${sql.placeholder('ends')}::timestamptz[], ${sql.placeholder('amounts')}::numeric[], ${sql.placeholder('modes')}::text[],
+      ${sql.placeholder('refersTo')}::text[], ${sql.placeholder('reasons')}::text[], ${sql.placeholder('actors')}::text[],
       ${sql.placeholder('deltas')}::numeric[], ${sql.placeholder('usedAfter')}::numeric[],
-      ${sql.placeholder('limitAfter')}::numeric[], ${sql.placeholder('fingerprints')}::uuid[],
-      ${sql.placeholder('properties')}::text[])
-      as given (org, id, feature, at, window_start, window_end, amount, mode, delta, used_after, limit_after, fingerprint, properties)
+      ${sql.placeholder('limitAfter')}::numeric[], ${sql.placeholder('reservedAfter')}::numeric[],
+      ${sql.placeholder('fingerprints')}::uuid[], ${sql.placeholder('properties')}::text[])
+      as given (org, id, feature, at, window_start, window_end, amount, mode, refers_to, reason, actor, delta, used_after, limit_after,
+        reserved_after, fingerprint, properties)
     where (select ledger_in_transaction(${sql.placeholder('transaction')}::text))
   )
-  insert into counters as stored (org, feature, window_start, window_end, used, reserved, version, based_on, last_at)
+  insert into counters as stored (org, feature, window_start, window_end, used, reserved, version, based_on, last_at,
+    reserved_until)
   select * from unnest(${sql.placeholder('cOrgs')}::int[], ${sql.placeholder('cFeatures')}::int[],
     ${sql.placeholder('cStarts')}::timestamptz[], ${sql.placeholder('cEnds')}::timestamptz[],
     ${sql.placeholder('cUsed')}::numeric[], ${sql.placeholder('cReserved')}::numeric[],
-    ${sql.placeholder('cVersions')}::bigint[], ${sql.placeholder('cBasedOn')}::bigint[], ${sql.placeholder('cLastAts')}::timestamptz[])
+    ${sql.placeholder('cVersions')}::bigint[], ${sql.placeholder('cBasedOn')}::bigint[], ${sql.placeholder('cLastAts')}::timestamptz[],
+    ${sql.placeholder('cReservedUntil')}::timestamptz[])
   on conflict (org, feature, window_start) do update set
     window_end = excluded.window_end, used = excluded.used, reserved = excluded.reserved, last_at = excluded.last_at,
-    based_on = excluded.based_on,
+    reserved_until = excluded.reserved_until, based_on = excluded.based_on,
     version = case when stored.version = excluded.based_on then excluded.version
       else ledger_counter_moved(stored.version, excluded.based_on) end`)
+
+/** After the counters, in the transaction that holds the locks: see `write`. */
+export const writeReservations = prepare<'transaction' | 'orgs' | 'ids' | 'features' | 'ats' | 'starts' | 'ends' | 'amounts' | 'expiries' |
+  'states' | 'used' | 'reserved' | 'limits' | 'fingerprints'>(sql`
+  insert into reservations (org, id, feature, at, window_start, window_end, amount, expires_at, state, used, reserved, "limit", fingerprint)
+  select * from unnest(${sql.placeholder('orgs')}::int[], ${sql.placeholder('ids')}::text[], ${sql.placeholder('features')}::int[],
+    ${sql.placeholder('ats')}::timestamptz[], ${sql.placeholder('starts')}::timestamptz[], ${sql.placeholder('ends')}::timestamptz[],
+    ${sql.placeholder('amounts')}::numeric[], ${sql.placeholder('expiries')}::timestamptz[], ${sql.placeholder('states')}::text[],
+    ${sql.placeholder('used')}::numeric[], ${sql.placeholder('reserved')}::numeric[], ${sql.placeholder('limits')}::numeric[],
+    ${sql.placeholder('fingerprints')}::uuid[])
+  where (select ledger_in_transaction(${sql.placeholder('transaction')}::text))
+  on conflict (org, id) do update set state = excluded.state, expires_at = excluded.expires_at`)

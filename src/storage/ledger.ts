@@ -3,12 +3,16 @@ import { performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { TollgateError } from '../errors.ts'
 import { type Database, isStatementError, type Lane, ROLLBACK, sqlState } from './database.ts'
-import { type Committed, commitBatch, ConnectionLost, type Op, type Outcome, type Recorded } from './ledger-batch.ts'
+import { commitBatch } from './ledger-batch.ts'
+import { commitCorrection } from './ledger-correction.ts'
+import { type Answer, type AnswerTo, type Committed, ConnectionLost, type CorrectOp, type LaneOp, type Op, type Outcome } from './ledger-op.ts'
 import type { Mirror, Publication } from './mirror.ts'
 import type { Orgs } from './orgs.ts'
 
 const LANES = 2
 const BATCH_OPS_MAX = 500
+/** A correction may have to read a whole window: the next one has its own transaction. */
+const BATCH_CORRECTIONS_MAX = 1
 const WAITING_OPS_MAX = 20_000
 const TOLD_ORGS_MAX = 50_000
 /** How long a batch whose outcome is unknown is sent again, with the same ids. */
@@ -29,10 +33,10 @@ export interface LedgerEvents {
 
 export interface Ledger {
   /**
-   * Resolves when the event is durable, counted, and in the next read everywhere.
-   * @throws TollgateError why it was refused; `outcome_unknown` with the event's id if that could not be found out
+   * Resolves when what the op makes is durable, counted, and in the next read everywhere; or when a limit has denied it.
+   * @throws TollgateError why it was refused; `outcome_unknown` with the op's id if that could not be found out
    */
-  append (op: Op): Promise<Recorded>
+  append<Asked extends Op> (op: Asked): Promise<AnswerTo<Asked>>
   waiting (): number
   /** Finishes what was taken on, then refuses. */
   close (): Promise<void>
@@ -41,7 +45,7 @@ export interface Ledger {
 interface Pending {
   readonly op: Op
   readonly since: number
-  readonly resolve: (recorded: Recorded) => void
+  readonly resolve: (answer: Answer) => void
   readonly reject: (error: TollgateError) => void
 }
 
@@ -61,19 +65,22 @@ export interface LedgerStores {
 export function ledger (stores: LedgerStores): Ledger {
   let waiting = 0
   let closing = false
-  const lanes = Array.from({ length: LANES }, () => laneWorker(stores, taken => { waiting -= taken }))
+  const taken = (ops: number): void => { waiting -= ops }
+  const lanes = Array.from({ length: LANES }, () => laneWorker(stores, commitLane, BATCH_OPS_MAX, taken))
+  const corrections = laneWorker(stores, commitCorrections, BATCH_CORRECTIONS_MAX, taken)
 
   return {
-    append: async op => await new Promise((resolve, reject) => {
+    append: async <Asked extends Op>(op: Asked) => await new Promise<AnswerTo<Asked>>((resolve, reject) => {
       if (closing) return reject(new TollgateError('stopping'))
       if (waiting >= WAITING_OPS_MAX) return reject(new TollgateError('overloaded', undefined, { retryAfterSeconds: 1 }))
       waiting += 1
-      lanes[op.org.key % LANES]?.push({ op, since: performance.now(), resolve, reject })
+      const lane = op.kind === 'correct' ? corrections : lanes[op.org.key % LANES]
+      lane?.push({ op, since: performance.now(), resolve: resolve as (answer: Answer) => void, reject })
     }),
     waiting: () => waiting,
     close: async () => {
       closing = true
-      await Promise.all(lanes.map(async lane => await lane.close()))
+      await Promise.all([...lanes, corrections].map(async lane => await lane.close()))
     }
   }
 }
@@ -83,14 +90,28 @@ interface LaneWorker {
   close (): Promise<void>
 }
 
-function laneWorker (stores: LedgerStores, taken: (ops: number) => void): LaneWorker {
+type Commit = (lane: Lane, ops: readonly Op[], orgs: Orgs, checkIds: boolean) => Promise<Committed>
+
+const commitLane: Commit = async (lane, ops, orgs, checkIds) => await commitBatch(lane, ops as readonly LaneOp[], orgs, checkIds)
+
+const commitCorrections: Commit = async (lane, [op], orgs, checkIds) => {
+  try {
+    return await commitCorrection(lane, op as CorrectOp, orgs, checkIds)
+  } catch (error) {
+    if (!(error instanceof TollgateError)) throw error
+    await lane.run([ROLLBACK])
+    return { outcomes: [{ refused: error }], publications: [] }
+  }
+}
+
+function laneWorker (stores: LedgerStores, commit: Commit, batchMax: number, taken: (ops: number) => void): LaneWorker {
   let queue: Pending[] = []
   let working: Promise<void> | undefined
-  const state: LaneState = { stores, connection: undefined, told: new LRUCache({ max: TOLD_ORGS_MAX }), answers: new Set() }
+  const state: LaneState = { stores, commit, connection: undefined, told: new LRUCache({ max: TOLD_ORGS_MAX }), answers: new Set() }
 
   async function work (): Promise<void> {
     while (queue.length > 0) {
-      const batch = queue.splice(0, BATCH_OPS_MAX)
+      const batch = queue.splice(0, batchMax)
       taken(batch.length)
       await settle(state, batch, { unknown: false, fresh: new Set() })
     }
@@ -114,6 +135,7 @@ function laneWorker (stores: LedgerStores, taken: (ops: number) => void): LaneWo
 
 interface LaneState {
   readonly stores: LedgerStores
+  readonly commit: Commit
   connection: Lane | undefined
   /** The org versions that the mirror has taken from this lane, each with its confirmation. */
   readonly told: LRUCache<number, Pick<Publication, 'version' | 'confirmedAt'>>
@@ -136,7 +158,7 @@ async function settle (state: LaneState, batch: readonly Pending[], attempts: At
     const started = performance.now()
     state.connection ??= stores.database.lane()
     try {
-      const committed = await commitBatch(state.connection, batch.map(({ op }) => op), stores.orgs, attempts.unknown)
+      const committed = await state.commit(state.connection, batch.map(({ op }) => op), stores.orgs, attempts.unknown)
       stores.events.batch(batch.length, performance.now() - started)
       const answered = answer(state, batch, committed, attempts.fresh).finally(() => answers.delete(answered))
       answers.add(answered)
@@ -197,7 +219,7 @@ async function answer (
   if (publications.length > 0) await publish(state, publications)
   for (const [i, { op, resolve, reject }] of batch.entries()) {
     const outcome = outcomes[i] as Outcome
-    if ('recorded' in outcome) resolve(fresh.has(op) ? { ...outcome.recorded, duplicate: false } : outcome.recorded)
+    if ('answer' in outcome) resolve(fresh.has(op) ? { ...outcome.answer, duplicate: false } : outcome.answer)
     else reject(outcome.refused)
   }
 }

@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import type { Instant } from '../domain/entitlement.ts'
-import { type CounterKey, type Entry, isYoung, type Mirror, type Tally } from './mirror.ts'
+import type { Tally } from '../domain/reservation.ts'
+import { type CounterKey, type Entry, isYoung, type Mirror } from './mirror.ts'
 
 const ENTRIES_MAX = 200_000
 

@@ -1,6 +1,6 @@
 import { amountFromNumeric, amountText } from '../domain/amount.ts'
-import type { Counter } from '../domain/counter.ts'
 import type { Instant } from '../domain/entitlement.ts'
+import type { Tally } from '../domain/reservation.ts'
 import { CLOCK_SKEW_MAX_MS } from '../domain/time.ts'
 
 /** One counter: the window of `feature` that starts at `start`. */
@@ -8,11 +8,6 @@ export interface CounterKey {
   readonly org: number
   readonly feature: number
   readonly start: Instant
-}
-
-/** A counter, and the earliest instant at which units held in it stop counting (null: none are held). */
-export interface Tally extends Counter {
-  readonly reservedUntil: Instant | null
 }
 
 /** A copy of something in the ledger, and the instant just before the ledger was last asked for it. */

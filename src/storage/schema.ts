@@ -4,6 +4,7 @@ import { type Amount, amountFromNumeric, amountText } from '../domain/amount.ts'
 import type { Aggregate, Combine, FeatureType, Instant, OutagePolicy, Reset } from '../domain/entitlement.ts'
 import type { KeyKind, Scope } from '../domain/key.ts'
 import type { Interval, PlanStatus, Price } from '../domain/plan.ts'
+import type { ReservationState } from '../domain/reservation.ts'
 import type { SubscriptionStatus } from '../domain/schedule.ts'
 
 /** Instants are epoch milliseconds in the process and `timestamptz(3)` in Postgres. */
@@ -232,8 +233,6 @@ export const counters = pgTable('counters', {
   reservedUntil: instant('reserved_until')
 }, table => [primaryKey({ columns: [table.org, table.feature, table.windowStart] })])
 
-export type ReservationState = 'held' | 'committed' | 'released'
-
 /**
  * Units that are held for a while. A row past its `expiresAt` holds nothing, whatever its state says. As events, they are
  * written under the org's lock, and have no foreign keys.
@@ -257,6 +256,8 @@ export const reservations = pgTable('reservations', {
   fingerprint: uuid('fingerprint').notNull()
 }, table => [
   primaryKey({ columns: [table.org, table.id] }),
+  // For whoever does not say whose it is.
+  index('reservations_id').on(table.id),
   index('reservations_org_at').on(table.org, table.at, table.id),
   index('reservations_held').on(table.org, table.feature, table.windowStart, table.expiresAt).where(sql`state = 'held'`),
   index('reservations_expires_at').on(table.expiresAt)

@@ -17,6 +17,7 @@ import { type Orgs, orgStore } from './orgs.ts'
 import { type Overrides, overrideStore } from './overrides.ts'
 import { type Plans, planStore } from './plans.ts'
 import { type PlanHolders, planHolders } from './plan-holders.ts'
+import { type Reservations, reservationStore } from './reservations.ts'
 import { type Subscriptions, subscriptionStore } from './subscriptions.ts'
 
 const CONFIRM_LIMITS = { batchMax: 500, inFlightMax: 2, waitingMax: 20_000 }
@@ -45,6 +46,7 @@ export interface Stores {
   readonly subscriptions: Subscriptions
   readonly checkouts: Checkouts
   readonly overrides: Overrides
+  readonly reservations: Reservations
   readonly ledger: Ledger
   readonly reader: LedgerReader
   readonly eventLog: EventLog
@@ -89,6 +91,7 @@ export async function openStores ({ database, mirrorFor, mirrorAgeMaxMs, events 
     subscriptions: subscriptionStore(database, orgs),
     checkouts: checkoutStore(database),
     overrides: overrideStore(database),
+    reservations: reservationStore(database),
     ledger: writer,
     reader: ledgerReader(database),
     eventLog: eventLog(database),

@@ -43,6 +43,7 @@ for (const { name, missing, open } of databaseKinds) {
         await stores.ledger.append({
           org,
           feature: 'feature:calls',
+          kind: 'report',
           mode: 'add',
           amount: amountOf(1),
           at: present,

@@ -10,7 +10,7 @@ const HOUR = 3_600_000
 const SECRET = '0123456789abcdef0123456789abcdef0123456789abcdef'
 
 const principal = (changes: Partial<Principal> = {}): Principal =>
-  ({ environment: 'live', kind: 'private', scopes: ['read'], operator: false, ...changes })
+  ({ environment: 'live', kind: 'private', scopes: ['read'], operator: false, actor: 'operator', ...changes })
 const life = (changes: Partial<KeyLife> = {}): KeyLife => ({ expiresAt: null, revokedAt: null, rotatedTo: null, ...changes })
 
 t.test('a key says its kind and its environment, and shows the beginning of its secret', async t => {

@@ -34,6 +34,7 @@ t.test('the answer says what was counted, where, and what is left', async t => {
     org,
     feature: 'feature:calls',
     used: 3,
+    reserved: 0,
     limit: 10,
     remaining: 7,
     window: { start: '2024-03-10T00:00:00.000Z', end: '2024-04-10T00:00:00.000Z' },

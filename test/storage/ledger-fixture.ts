@@ -3,11 +3,12 @@ import { amountOf, amountText } from '../../src/domain/amount.ts'
 import type { PlanRef } from '../../src/domain/ids.ts'
 import type { Org, StoredPlan } from '../../src/domain/org.ts'
 import { parsePlans } from '../../src/domain/plan.ts'
+import type { Tally } from '../../src/domain/reservation.ts'
 import { inForce } from '../../src/domain/schedule.ts'
 import { type WantedCounter, wantedCounter } from '../../src/storage/counters.ts'
 import type { Database } from '../../src/storage/database.ts'
-import type { Op } from '../../src/storage/ledger-batch.ts'
-import type { Mirror, Tally } from '../../src/storage/mirror.ts'
+import type { CountOp } from '../../src/storage/ledger-op.ts'
+import type { Mirror } from '../../src/storage/mirror.ts'
 import { openStores, type Stores } from '../../src/storage/stores.ts'
 import type { Scope } from '../fixtures/guard.ts'
 
@@ -104,8 +105,9 @@ export async function moveTo (
 }
 
 /** A report of `n` whole units with an id that its caller chose; equal content has an equal fingerprint. */
-export function opOf (org: Org, n: number, changes: Partial<Op> = {}): Op {
+export function opOf (org: Org, n: number, changes: Partial<CountOp<'report'>> = {}): CountOp<'report'> {
   const op = {
+    kind: 'report' as const,
     org,
     feature: 'feature:calls',
     mode: 'add' as const,
@@ -121,7 +123,7 @@ export function opOf (org: Org, n: number, changes: Partial<Op> = {}): Op {
   return { fingerprint: fingerprintOf(op), ...op }
 }
 
-function fingerprintOf ({ feature, mode, amount, at, properties }: Omit<Op, 'org' | 'id' | 'idGiven' | 'fingerprint' | 'fixedNow' | 'atIsNow'>): string {
+function fingerprintOf ({ feature, mode, amount, at, properties }: Omit<CountOp, 'kind' | 'org' | 'id' | 'idGiven' | 'fingerprint' | 'fixedNow' | 'atIsNow'>): string {
   const text = Buffer.from(JSON.stringify([feature, mode, amountText(amount), at, properties])).toString('hex')
   let sum = 0n
   for (const digit of text) sum = (sum * 31n + BigInt(digit.charCodeAt(0))) % 2n ** 128n
@@ -134,7 +136,7 @@ export function counterOf (org: Org, feature = 'feature:calls', at = NOON): Want
   const held = org.features.get(feature)
   if (held === undefined) throw new Error(`${org.name} does not hold ${feature}`)
   const window = held.timeline.windowAt(at)
-  return wantedCounter(org.key, held.key, window, held.timeline.grantAt(at)?.aggregate ?? 'sum')
+  return wantedCounter(org.key, held.key, window, held.timeline.grantAt(at)?.aggregate ?? 'sum', NOON)
 }
 
 /** As the ledger has it, durable, by a read of its own. */

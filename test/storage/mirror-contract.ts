@@ -1,8 +1,7 @@
 import type { Test } from 'tap'
 import { EMPTY } from '../../src/domain/counter.ts'
-import {
-  type CounterKey, type Entry, isYoung, type Mirror, type MirrorReading, type Publication, type Tally
-} from '../../src/storage/mirror.ts'
+import type { Tally } from '../../src/domain/reservation.ts'
+import { type CounterKey, type Entry, isYoung, type Mirror, type MirrorReading, type Publication } from '../../src/storage/mirror.ts'
 
 /** What the mirrors of this contract are opened with. */
 export const AGE_MAX_MS = 1_000

@@ -198,7 +198,12 @@ test('a batch writes in the transaction that locked, from the counter that it re
     cEnds: instant(window.end as number),
     cUsed: '{6}',
     cReserved: '{0}',
-    cLastAts: '{null}'
+    cLastAts: '{null}',
+    cReservedUntil: '{null}',
+    refersTo: '{null}',
+    reasons: '{null}',
+    actors: '{null}',
+    reservedAfter: '{null}'
   }
   const written = (transaction: string, basedOn: number) =>
     write({ ...row, transaction, ids: `{${randomUUID()}}`, cVersions: `{${basedOn + 1}}`, cBasedOn: `{${basedOn}}` })

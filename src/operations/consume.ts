@@ -1,0 +1,74 @@
+import type { Amount } from '../domain/amount.ts'
+import { allowedReason, type AllowedReason, decide, EMPTY, over, type RefusedReason, remaining } from '../domain/counter.ts'
+import type { Instant } from '../domain/entitlement.ts'
+import { grantAt, type Org } from '../domain/org.ts'
+import type { Window } from '../domain/window.ts'
+import type { Denied, Recorded } from '../storage/ledger-op.ts'
+import type { Stores } from '../storage/stores.ts'
+import { judgeUnseen, prepareCount, type Prepared, type Usage } from './count.ts'
+import { counting, orgToAsk, UNSEEN } from './org.ts'
+
+/** `ok`: counted. Else nothing was, and the figures are those on which that was decided. */
+export interface Consumed {
+  readonly ok: boolean
+  readonly reason: AllowedReason | RefusedReason
+  readonly id: string
+  readonly org: string
+  readonly feature: string
+  readonly used: Amount
+  readonly reserved: Amount
+  /** null: unlimited */
+  readonly limit: Amount | null
+  readonly remaining: Amount | null
+  readonly overage: Amount
+  /** null: the feature is not held */
+  readonly window: Window | null
+  readonly resetsAt: Instant | null
+  /** Of the counter on which a refusal was decided; null when it was counted. */
+  readonly version: number | null
+  /** It was counted before; the figures are those of then. */
+  readonly duplicate: boolean
+  readonly voided: boolean
+}
+
+/**
+ * Checks and counts in one step, under the org's lock: a limit is never passed, with any number of callers and replicas.
+ * A retry with the id of what was counted gives the first answer; what was refused is asked again.
+ * @throws TollgateError `org_not_found`, `event_conflict`, and what the ledger throws
+ */
+export async function consume (stores: Stores, usage: Usage): Promise<Consumed> {
+  const prepared = await prepareCount(stores, 'consume', usage)
+  const { org: name, told, op } = prepared
+  const known = await orgToAsk(stores, told, name, '/org')
+  const denied = known.key === UNSEEN ? deniedUnseen(known, prepared) : undefined
+  if (denied !== undefined) return consumedAs(prepared, denied)
+  const answer = await counting(stores, told, name, unseen => judgeUnseen(prepared, unseen),
+    async org => await stores.ledger.append({ org, ...op }))
+  return consumedAs(prepared, answer)
+}
+
+/** An org that nothing was counted for yet is not stored only to be refused. */
+function deniedUnseen (unseen: Org, { told, op }: Prepared<'consume'>): Denied | undefined {
+  const held = unseen.features.get(op.feature)
+  const grant = held === undefined ? null : grantAt(unseen, held, op.at, told.now)
+  const verdict = decide(grant, EMPTY, op)
+  const window = held === undefined || grant === null ? null : held.timeline.windowAt(op.at)
+  return verdict.ok ? undefined : { denied: verdict, version: 0, window, late: false }
+}
+
+function consumedAs ({ org, op: { id, feature } }: Prepared<'consume'>, answer: Recorded | Denied): Consumed {
+  const common = { id, org, feature, window: answer.window, resetsAt: answer.window?.end ?? null }
+  if ('denied' in answer) return { ...answer.denied, ...common, version: answer.version, duplicate: false, voided: false }
+  return { ok: true, ...common, ...allowed(answer), version: null, duplicate: answer.duplicate, voided: answer.voided }
+}
+
+export function allowed ({ usedAfter: used, reservedAfter: reserved, limitAfter: limit, delta }: Recorded) {
+  return {
+    reason: allowedReason({ limit, used, reserved, delta }),
+    used,
+    reserved,
+    limit,
+    remaining: remaining(limit, used + reserved),
+    overage: over(limit, used)
+  }
+}
