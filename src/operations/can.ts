@@ -2,6 +2,7 @@ import type { Amount } from '../domain/amount.ts'
 import { decide, type Verdict } from '../domain/counter.ts'
 import type { Instant } from '../domain/entitlement.ts'
 import { parseFeature, parseOrg } from '../domain/ids.ts'
+import type { Window } from '../domain/window.ts'
 import { TollgateError } from '../errors.ts'
 import type { Stores } from '../storage/stores.ts'
 import { type Standing, type Standings, standings } from './standing.ts'
@@ -15,8 +16,10 @@ export interface Question {
 export interface Answer extends Verdict {
   readonly org: string
   readonly feature: string
-  /** When usage is next at 0; null: never, or there is nothing to reset. */
-  readonly resetsAt: Instant | null
+  /** At its end usage is next at 0; null: there is nothing to reset. */
+  readonly window: Window | null
+  /** The instant of the verdict. */
+  readonly at: Instant
   /** The ledger could not be asked: the figures are up to 15 minutes old. */
   readonly degraded: boolean
 }
@@ -49,5 +52,5 @@ async function answers (
 
 function answerOf ({ now, degraded }: Standings, org: string, { feature, grant, counter, window }: Standing, n: Amount): Answer {
   const verdict = decide(grant, counter, { mode: 'add', amount: n, at: now })
-  return { ...verdict, org, feature, resetsAt: window?.end ?? null, degraded }
+  return { ...verdict, org, feature, window, at: now, degraded }
 }

@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { parseAmount, WHOLE } from '../domain/amount.ts'
 import { type Answer, can, canAll } from '../operations/can.ts'
+import { rateLimitHeaders, tellRateLimit } from './rate-limit.ts'
 import { FeatureId, Figure, FigureOrUnlimited, OrgId, problems, QueryAmount, Reason, TimeOrNull, timeTextOrNull } from './schemas.ts'
 
 const Query = Type.Object({
@@ -35,15 +36,17 @@ export const canRoutes: FastifyPluginAsyncTypebox = async app => {
       description: 'A verdict is an answer, not an error: 200 with `ok: false` and a reason. Records nothing. ' +
         'Without `feature`: a verdict for every feature that the org holds.',
       querystring: Query,
-      response: { 200: Type.Union([Verdict, Verdicts], { description: 'The verdict' }), ...problems }
+      response: { 200: Type.Union([Verdict, Verdicts], { description: 'The verdict', headers: rateLimitHeaders }), ...problems }
     }
-  }, async ({ query: { org, feature, n }, principal: { environment } }) => {
+  }, async ({ query: { org, feature, n }, principal: { environment } }, reply) => {
     const question = { environment, org, n: n === undefined ? WHOLE : parseAmount(n, '?n') }
     if (feature === undefined) return { org, features: (await canAll(app.stores, question)).map(wire) }
-    return wire(await can(app.stores, { ...question, feature }))
+    const answer = await can(app.stores, { ...question, feature })
+    tellRateLimit(reply, answer, answer.at)
+    return wire(answer)
   })
 }
 
-function wire ({ ok, reason, org, feature, used, reserved, limit, remaining, overage, resetsAt, degraded }: Answer) {
-  return { ok, reason, org, feature, used, reserved, limit, remaining, overage, resetsAt: timeTextOrNull(resetsAt), degraded }
+function wire ({ ok, reason, org, feature, used, reserved, limit, remaining, overage, window, degraded }: Answer) {
+  return { ok, reason, org, feature, used, reserved, limit, remaining, overage, resetsAt: timeTextOrNull(window?.end ?? null), degraded }
 }
