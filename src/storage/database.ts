@@ -41,6 +41,8 @@ export interface Database extends Session {
   /** @param timeoutMs how long one call in it may take; for migrations, which wait for each other */
   transaction <T> (work: (session: Session) => Promise<T>, timeoutMs?: number): Promise<T>
   lane (): Lane
+  /** Resolves if anybody is there to answer, however busy: it waits for nobody else's statement. */
+  ping (): Promise<void>
   close (): Promise<void>
 }
 
@@ -100,11 +102,14 @@ export class CallTimeout extends Error {
   override readonly name = 'CallTimeout'
 }
 
-/** Settles with `promise`, or rejects after `timeoutMs`: a store that is frozen must not hold its callers. */
+/**
+ * Settles with `promise`, or rejects after `timeoutMs`: a store that is frozen must not hold its callers. Node runs timers before
+ * it reads sockets: after a pause of this process an answer may be there already, so they are read once more.
+ */
 export async function within<T> (timeoutMs: number, promise: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const expired = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new CallTimeout(`no answer within ${timeoutMs} ms`)), timeoutMs)
+    timer = setTimeout(() => setImmediate(() => reject(new CallTimeout(`no answer within ${timeoutMs} ms`))), timeoutMs)
   })
   try {
     return await Promise.race([promise, expired])

@@ -28,6 +28,8 @@ export async function pgliteDatabase (folder: string): Promise<Database> {
     run: async statements => await single(async () => await direct.run(statements)),
     transaction: async work => await single(async () => await inTransaction(direct, work)),
     lane: () => laneOf(direct, single),
+    // It lives in this process, and takes what it is asked in turns.
+    ping: async () => {},
     close: async () => {
       await single(async () => await worker.stop())
       unlock()

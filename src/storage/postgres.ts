@@ -21,6 +21,10 @@ export function postgresDatabase (url: string): Database {
       return await within(timeoutMs * 2, transaction)
     },
     lane: () => lane(connect(url, 1)),
+    ping: async () => {
+      const own = lane(connect(url, 1))
+      await own.run([{ text: 'select 1', params: [] }]).finally(() => { void own.close() })
+    },
     close: async () => await pool.end({ timeout: CLOSE_TIMEOUT_SECONDS })
   }
 }

@@ -19,6 +19,7 @@ import { type Plans, planStore } from './plans.ts'
 import { type PlanHolders, planHolders } from './plan-holders.ts'
 import { type Reservations, reservationStore } from './reservations.ts'
 import { type Subscriptions, subscriptionStore } from './subscriptions.ts'
+import { watched } from './watched.ts'
 
 const CONFIRM_LIMITS = { batchMax: 500, inFlightMax: 2, waitingMax: 20_000 }
 
@@ -70,8 +71,9 @@ export interface StoresOptions {
 }
 
 /** Migrates, then opens. `close` drains the ledger and closes what was given. */
-export async function openStores ({ database, mirrorFor, mirrorAgeMaxMs, events }: StoresOptions): Promise<Stores> {
-  const { id, secret } = await migrateLedger(database)
+export async function openStores ({ database: unwatched, mirrorFor, mirrorAgeMaxMs, events }: StoresOptions): Promise<Stores> {
+  const { id, secret } = await migrateLedger(unwatched)
+  const database = watched(unwatched)
   const mirror = mirrorFor?.(id)
   const plans = catalog(database)
   const orgs = orgStore(database, plans)
