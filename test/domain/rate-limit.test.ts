@@ -64,8 +64,9 @@ test('whatever the quota is, both fields are lists of one string with integers (
   fc.assert(fc.property(
     fc.string({ unit: 'grapheme' }), whole, whole, fc.boolean(), fc.option(fc.integer({ min: 1, max: 4e10 })), fc.nat(4e10),
     (feature, limit, used, ok, length, since) => {
+      const quota = { feature, ok, limit, remaining: remaining(limit, used) }
       const window = { start: START, end: length === null ? null : START + length }
-      const fields = rateLimitOf({ feature, ok, limit, remaining: remaining(limit, used), window }, START + since % (length ?? 1)) as RateLimit
+      const fields = rateLimitOf({ ...quota, window }, START + since % (length ?? 1)) as RateLimit
       t.match(fields.policy, new RegExp(`^${name};q=${integer}(;w=[1-9]\\d{0,14})?$`))
       t.match(fields.limit, new RegExp(`^${name};r=${integer}(;t=[1-9]\\d{0,14})?$`))
       t.equal(fields.retryAfterSeconds !== undefined, !ok && length !== null)
