@@ -17,6 +17,7 @@ const ORDER = [
   'post /v1/plans/{plan}/publish',
   'get /v1/features',
   'get /v1/features/{feature}',
+  'patch /v1/features/{feature}',
   'post /v1/subscribe',
   'post /v1/report',
   'get /v1/can',

@@ -10,7 +10,8 @@ export type Combine = 'highest' | 'sum'
  * What `can` answers while the ledger cannot be asked: no, yes, or what was last known, up to 15 minutes old (no, if
  * nothing is known).
  */
-export type OutagePolicy = 'closed' | 'open' | 'lastKnown'
+export type OutagePolicy = typeof OUTAGE_POLICIES[number]
+export const OUTAGE_POLICIES = ['closed', 'open', 'lastKnown'] as const
 /** Milliseconds since 1970-01-01T00:00:00Z. */
 export type Instant = number
 

@@ -1,56 +1,48 @@
 import type { Amount } from '../domain/amount.ts'
-import { decide, type Verdict } from '../domain/counter.ts'
-import type { Instant } from '../domain/entitlement.ts'
 import { parseFeature, parseOrg } from '../domain/ids.ts'
-import type { Window } from '../domain/window.ts'
-import { TollgateError } from '../errors.ts'
 import type { Stores } from '../storage/stores.ts'
-import { type Standing, type Standings, standings } from './standing.ts'
+import { type Answer, answerOf, answerUnknown, checkAsked } from './answer.ts'
+import { isOutage, orgToAsk } from './org.ts'
+import { standingsOf } from './standing.ts'
+import { present } from './time.ts'
 
+/** What is asked for every feature alike. */
 export interface Question {
   readonly environment: string
   readonly org: string
   readonly n: Amount
 }
 
-export interface Answer extends Verdict {
-  readonly org: string
-  readonly feature: string
-  /** At its end usage is next at 0; null: there is nothing to reset. */
-  readonly window: Window | null
-  /** The instant of the verdict. */
-  readonly at: Instant
-  /** The ledger could not be asked: the figures are up to 15 minutes old. */
-  readonly degraded: boolean
-}
-
 /**
  * May the org use `n` more of the feature now? Records nothing.
- * @throws TollgateError `org_not_found`, `invalid_amount`
+ * @throws TollgateError `org_not_found`, `invalid_amount`; `ledger_unavailable` where neither org nor feature is known here
  */
 export async function can (stores: Stores, { feature, ...question }: Question & { readonly feature: string }): Promise<Answer> {
-  const wanted = parseFeature(feature, '?feature')
-  const [answer] = await answers(stores, question, [wanted])
+  const [answer] = await answers(stores, question, [parseFeature(feature, '?feature')])
   return answer as Answer
 }
 
-/** The same of every feature that the org holds now, by name. */
-export async function canAll (stores: Stores, question: Question): Promise<Answer[]> {
-  return await answers(stores, question, undefined)
+/** The same of several features, in order; undefined: of every feature that the org holds now, by name. */
+export async function canAll (stores: Stores, question: Question, features: readonly string[] | undefined): Promise<Answer[]> {
+  return await answers(stores, question, features?.map(feature => parseFeature(feature, '?feature')))
 }
 
 async function answers (
   stores: Stores, { environment, org: text, n }: Question, features: readonly string[] | undefined
 ): Promise<Answer[]> {
   const name = parseOrg(text, '?org')
-  if (n < 0n) throw new TollgateError('invalid_amount', 'n must not be negative', { pointer: '?n' })
-  const found = await standings(stores, environment, name, org => features ?? [...org.features.keys()])
-  return found.standings
-    .filter(({ grant }) => features !== undefined || grant !== null)
-    .map(standing => answerOf(found, name, standing, n))
-}
-
-function answerOf ({ now, degraded }: Standings, org: string, { feature, grant, counter, window }: Standing, n: Amount): Answer {
-  const verdict = decide(grant, counter, { mode: 'add', amount: n, at: now })
-  return { ...verdict, org, feature, window, at: now, degraded }
+  checkAsked(n, '?n')
+  // Not awaited where there is nothing to wait for: that is nearly always.
+  const told = present(stores, environment)
+  const at = told instanceof Promise ? await told : told
+  try {
+    const asked = orgToAsk(stores, at, name)
+    const org = asked instanceof Promise ? await asked : asked
+    const found = await standingsOf(stores, at, org, org => features ?? [...org.features.keys()])
+    const shown = features === undefined ? found.standings.filter(({ grant }) => grant !== null) : found.standings
+    return shown.map(standing => answerOf(stores, at, found, standing, n))
+  } catch (error) {
+    if (!isOutage(error) || features === undefined || !features.some(feature => at.environment.onOutage.has(feature))) throw error
+    return features.map(feature => answerUnknown(stores, at, name, feature))
+  }
 }

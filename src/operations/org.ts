@@ -13,11 +13,11 @@ export const UNSEEN = 0
 
 /**
  * For questions: the org as this process last saw it (its version is compared later), else as the ledger has it, else
- * as the environment's default plan would have it.
+ * as the environment's default plan would have it. At once, where it was seen.
  * @throws TollgateError `org_not_found`
  */
-export async function orgToAsk (stores: Stores, present: Present, name: string, pointer = '?org'): Promise<Org> {
-  return stores.orgs.cached(present.environment.name, name) ?? await orgFromLedger(stores, present, name, pointer)
+export function orgToAsk (stores: Stores, present: Present, name: string, pointer = '?org'): Org | Promise<Org> {
+  return stores.orgs.cached(present.environment.name, name) ?? orgFromLedger(stores, present, name, pointer)
 }
 
 /** The same, whatever this process last saw. */
@@ -98,6 +98,11 @@ export async function planPublished ({ catalog }: Stores, environment: string, t
 
 export function archived ({ plan }: StoredPlan, pointer: string): TollgateError {
   return new TollgateError('plan_unavailable', `${planText(plan.ref)} is archived: it takes no new subscriptions`, { pointer })
+}
+
+/** The ledger could not be asked, which says nothing about what was asked. */
+export function isOutage (error: unknown): error is TollgateError {
+  return error instanceof TollgateError && error.code === 'ledger_unavailable'
 }
 
 export function orgNotFound (pointer: string): TollgateError {

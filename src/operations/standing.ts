@@ -6,10 +6,10 @@ import type { Window } from '../domain/window.ts'
 import { TollgateError } from '../errors.ts'
 import { type WantedCounter, wantedCounter } from '../storage/counters.ts'
 import type { LedgerReading } from '../storage/ledger-reader.ts'
-import { isYoung, type MirrorReading } from '../storage/mirror.ts'
+import { ENTRY_KEPT_MS, isYoung, type MirrorReading } from '../storage/mirror.ts'
 import type { Stores } from '../storage/stores.ts'
-import { orgFromLedger, orgToAsk, UNSEEN } from './org.ts'
-import { present } from './time.ts'
+import { isOutage, orgFromLedger, orgToAsk, UNSEEN } from './org.ts'
+import { type Present, present } from './time.ts'
 
 /** Where an org stands with one feature now: what it is granted, in which window, and what it has used there. */
 export interface Standing {
@@ -18,24 +18,25 @@ export interface Standing {
   readonly grant: Grant | null
   readonly window: Window | null
   readonly counter: Counter
+  /** Neither store could say: the counter says nothing, nor does the grant. */
+  readonly unknown: boolean
 }
 
 export interface Standings {
   readonly org: Org
   readonly now: Instant
   readonly standings: readonly Standing[]
-  /** The ledger could not be asked: the figures are up to 15 minutes old. */
-  readonly degraded: boolean
+  /** Why the ledger could not be asked: what is known is up to 15 minutes old. null: it is as the stores have it now. */
+  readonly outage: TollgateError | null
 }
 
 /** An org may change while it is asked for; after this many changes in a row the ledger's last answer is taken. */
 const ATTEMPTS_MAX = 4
 
-type Unread = Omit<Standing, 'counter'>
+type Unread = Omit<Standing, 'counter' | 'unknown'>
 
 /**
- * One round trip: the mirror, if what it has was confirmed a moment ago and belongs to the org as this process knows
- * it; else the ledger, which then confirms the mirror.
+ * All figures, or none.
  * @param choose names of the features to ask for, given the org
  * @throws TollgateError `org_not_found`; `ledger_unavailable` if neither store can answer
  */
@@ -43,26 +44,46 @@ export async function standings (
   stores: Stores, environment: string, name: string, choose: (org: Org) => readonly string[]
 ): Promise<Standings> {
   const at = await present(stores, environment)
-  let org = await orgToAsk(stores, at, name)
+  const found = await standingsOf(stores, at, await orgToAsk(stores, at, name), choose)
+  if (found.outage !== null) {
+    if (found.standings.some(({ unknown }) => unknown)) throw found.outage
+    stores.events.degraded('lastKnown')
+  }
+  return found
+}
+
+/**
+ * One round trip: the mirror, if what it has was confirmed a moment ago and belongs to the org as this process knows
+ * it; else the ledger, which then confirms the mirror. If the ledger is away, what the mirror has had since it was there.
+ * @param known the org as this process last saw it
+ * @throws TollgateError `org_not_found` if it is gone
+ */
+export async function standingsOf (
+  stores: Stores, at: Present, known: Org, choose: (org: Org) => readonly string[]
+): Promise<Standings> {
+  let org = known
   for (let attempt = 1; ; attempt += 1) {
     const now = at.environment.fixedNow ?? presentOf(org, at.now)
     const unread = choose(org).map(feature => placed(org, feature, now))
-    if (org.key === UNSEEN) return complete(org, now, unread, unread.map(() => EMPTY))
+    if (org.key === UNSEEN) return complete(org, now, unread, [])
     const wanted = wantedOf(org, unread, now)
     const mirrored = attempt < ATTEMPTS_MAX ? await readMirror(stores, org, wanted) : undefined
     const fresh = mirrored === undefined ? undefined : freshTallies(mirrored, org, now, stores.mirrorAgeMaxMs)
-    if (fresh === 'moved') {
-      org = await orgFromLedger(stores, at, name)
-      continue
+    if (fresh !== undefined && fresh !== 'moved') {
+      stores.events.mirrorRead('hit')
+      return complete(org, now, unread, fresh)
     }
-    if (stores.mirror !== undefined) stores.events.mirrorRead(mirrored === undefined ? 'failed' : fresh === undefined ? 'stale' : 'hit')
-    if (fresh !== undefined) return complete(org, now, unread, spread(unread, fresh))
-    const reading = await readLedger(stores, org, wanted, mirrored)
-    if ('degraded' in reading) return { ...complete(org, now, unread, spread(unread, reading.degraded)), degraded: true }
-    if (reading.version === org.version || attempt >= ATTEMPTS_MAX) {
-      return complete(org, now, unread, spread(unread, reading.tallies))
+    try {
+      if (fresh === undefined) {
+        if (stores.mirror !== undefined) stores.events.mirrorRead(mirrored === undefined ? 'failed' : 'stale')
+        const reading = await readLedger(stores, org, wanted)
+        if (reading.version === org.version || attempt >= ATTEMPTS_MAX) return complete(org, now, unread, reading.tallies)
+      }
+      org = await orgFromLedger(stores, at, org.name)
+    } catch (error) {
+      if (!isOutage(error)) throw error
+      return lastKnown(org, now, unread, mirrored, error)
     }
-    org = await orgFromLedger(stores, at, name)
   }
 }
 
@@ -75,23 +96,43 @@ function placed (org: Org, feature: string, now: Instant): Unread {
 
 /** Features that have a counter: metered, and granted now. */
 function wantedOf (org: Org, unread: readonly Unread[], now: Instant): WantedCounter[] {
-  return unread.flatMap(({ held, grant, window }) => held === undefined || grant === null || window === null
-    ? []
-    : [wantedCounter(org.key, held.key, window, grant.aggregate, now)])
+  const wanted: WantedCounter[] = []
+  for (const { held, grant, window } of unread) {
+    if (held !== undefined && grant !== null && window !== null) wanted.push(wantedCounter(org.key, held.key, window, grant.aggregate, now))
+  }
+  return wanted
 }
 
-/** The counters that were asked for, back in their places. */
-function spread (unread: readonly Unread[], tallies: readonly Tally[]): Counter[] {
+/** @param tallies of those that were wanted, in order */
+function complete (org: Org, now: Instant, unread: readonly Unread[], tallies: readonly Tally[]): Standings {
   let next = 0
-  return unread.map(({ window }) => window === null ? EMPTY : tallies[next++] ?? EMPTY)
+  const standings = unread.map(({ feature, held, grant, window }) =>
+    ({ feature, held, grant, window, counter: window === null ? EMPTY : tallies[next++] ?? EMPTY, unknown: false }))
+  return { org, now, standings, outage: null }
 }
 
-function complete (org: Org, now: Instant, unread: readonly Unread[], counters: readonly Counter[]): Standings {
-  return { org, now, degraded: false, standings: unread.map((it, i) => ({ ...it, counter: counters[i] as Counter })) }
+/** What the mirror had when the ledger was last there, as far as it belongs to the org as this process knows it. */
+function lastKnown (
+  org: Org, now: Instant, unread: readonly Unread[], mirrored: MirrorReading | undefined, outage: TollgateError
+): Standings {
+  const readAt = Date.now()
+  const version = mirrored?.version
+  const current = version !== undefined && version.value === org.version && isYoung(version.confirmedAt, readAt, ENTRY_KEPT_MS)
+  let next = 0
+  const standings = unread.map(place => {
+    const entry = place.window === null ? undefined : mirrored?.counters[next++]
+    const believed = place.window === null || (entry !== undefined && isYoung(entry.confirmedAt, readAt, ENTRY_KEPT_MS))
+    return { ...place, counter: entry?.value ?? EMPTY, unknown: !current || !believed }
+  })
+  return { org, now, standings, outage }
 }
 
 async function readMirror ({ mirror }: Stores, org: Org, wanted: readonly WantedCounter[]): Promise<MirrorReading | undefined> {
-  return await mirror?.read(org.key, wanted.map(({ key }) => key)).catch(() => undefined)
+  try {
+    return await mirror?.read(org.key, wanted.map(({ key }) => key))
+  } catch {
+    return undefined
+  }
 }
 
 /**
@@ -116,23 +157,12 @@ function freshTallies (
   return tallies
 }
 
-async function readLedger (
-  stores: Stores, org: Org, wanted: readonly WantedCounter[], mirrored: MirrorReading | undefined
-): Promise<LedgerReading | { readonly degraded: readonly Tally[] }> {
+async function readLedger (stores: Stores, org: Org, wanted: readonly WantedCounter[]): Promise<LedgerReading> {
   stores.events.ledgerRead()
-  try {
-    const reading = await stores.reader.read(org.key, wanted)
-    const { version, tallies, confirmedAt } = reading
-    if (version !== undefined) {
-      stores.confirm({ org: org.key, version, counters: wanted.map(({ key }, i) => ({ key, tally: tallies[i] as Tally })), confirmedAt })
-    }
-    return reading
-  } catch (error) {
-    const outage = error instanceof TollgateError && error.code === 'ledger_unavailable'
-    if (!outage || mirrored?.version?.value !== org.version) throw error
-    const degraded = mirrored.counters.flatMap(entry => entry === undefined ? [] : [entry.value])
-    if (degraded.length < wanted.length) throw error
-    stores.events.degraded()
-    return { degraded }
+  const reading = await stores.reader.read(org.key, wanted)
+  const { version, tallies, confirmedAt } = reading
+  if (version !== undefined) {
+    stores.confirm({ org: org.key, version, counters: wanted.map(({ key }, i) => ({ key, tally: tallies[i] as Tally })), confirmedAt })
   }
+  return reading
 }

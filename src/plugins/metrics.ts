@@ -1,5 +1,6 @@
 import fp from 'fastify-plugin'
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { OUTAGE_POLICIES } from '../domain/entitlement.ts'
 import type { StoreEvents } from '../storage/stores.ts'
 
 const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
@@ -34,7 +35,9 @@ export function createMetrics (warn: (error: unknown, message: string) => void):
   const mirrorReads = counter('mirror_reads_total', 'Questions put to the mirror', ['result'])
   const drift = counter('mirror_drift_total', 'Mirror entries found to lag behind the ledger')
   const failedPublishes = counter('mirror_publish_failures_total', 'Publications that the mirror did not take')
-  const degraded = counter('degraded_answers_total', 'Answers from old figures while the ledger was away')
+  const degraded = counter('degraded_answers_total', 'Answers without the ledger, by policy of the feature', ['policy'])
+  // From the start at 0, so that the first one is an increase.
+  for (const policy of OUTAGE_POLICIES) degraded.inc({ policy }, 0)
 
   return {
     registry,
@@ -61,7 +64,7 @@ export function createMetrics (warn: (error: unknown, message: string) => void):
     mirrorRead: result => mirrorReads.inc({ result }),
     ledgerRead: () => reads.inc(),
     drift: entries => drift.inc(entries),
-    degraded: () => degraded.inc(),
+    degraded: policy => degraded.inc({ policy }),
     publishFailed: error => {
       failedPublishes.inc()
       warn(error, 'the mirror did not take a publication')

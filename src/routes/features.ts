@@ -1,9 +1,17 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { listFeatures, readFeature } from '../operations/features.ts'
+import { OUTAGE_POLICIES, type OutagePolicy } from '../domain/entitlement.ts'
+import { listFeatures, putOutagePolicy, readFeature } from '../operations/features.ts'
 import type { ListedFeature } from '../storage/features.ts'
 import { NextCursor, Paging, paging } from './page.ts'
 import { FeatureId, PlanId, problems, Time, timeText } from './schemas.ts'
+
+const OnOutage = Type.Unsafe<OutagePolicy>({
+  type: 'string',
+  enum: OUTAGE_POLICIES,
+  description: 'What `can` answers of it while the ledger cannot be asked. `lastKnown`: by figures of up to 15 minutes ago, and no ' +
+    'if there are none; `closed`: no; `open`: yes, whoever asks'
+})
 
 const Feature = Type.Object({
   feature: Type.String(),
@@ -14,10 +22,11 @@ const Feature = Type.Object({
     description: 'The first 100, of all statuses; all of them: `GET /v1/plans?feature=`'
   })),
   planCount: Type.Integer(),
+  onOutage: OnOutage,
   createdAt: Time
 }, {
   examples: [{
-    feature: 'feature:api-calls', types: ['metered'], plans: ['plan:free@0'], planCount: 1, createdAt: '2026-01-31T12:00:00.000Z'
+    feature: 'feature:api-calls', types: ['metered'], plans: ['plan:free@0'], planCount: 1, onOutage: 'lastKnown', createdAt: '2026-01-31T12:00:00.000Z'
   }]
 })
 
@@ -45,8 +54,22 @@ export const featureRoutes: FastifyPluginAsyncTypebox = async app => {
       response: { 200: Feature, ...problems }
     }
   }, async ({ params: { feature }, principal: { environment } }) => wire(await readFeature(app.stores, environment, feature)))
+
+  app.patch('/features/:feature', {
+    config: { scope: 'admin' },
+    schema: {
+      tags: ['plans'],
+      summary: 'Say what is answered of a feature during an outage',
+      description: 'Counts for verdicts of `can`. What is reported or consumed is refused while the ledger cannot be asked. ' +
+        'Other replicas know it within 5 seconds.',
+      params: Type.Object({ feature: FeatureId }),
+      body: Type.Object({ onOutage: OnOutage }, { additionalProperties: false, examples: [{ onOutage: 'lastKnown' }] }),
+      response: { 200: Feature, ...problems }
+    }
+  }, async ({ params: { feature }, body: { onOutage }, principal: { environment } }) =>
+    wire(await putOutagePolicy(app.stores, environment, feature, onOutage)))
 }
 
-function wire ({ name, types, plans, planCount, createdAt }: ListedFeature) {
-  return { feature: name, types, plans, planCount, createdAt: timeText(createdAt) }
+function wire ({ name, types, plans, planCount, onOutage, createdAt }: ListedFeature) {
+  return { feature: name, types, plans, planCount, onOutage, createdAt: timeText(createdAt) }
 }

@@ -1,10 +1,10 @@
 import { and, asc, eq, gt, inArray, isNotNull, isNull, or, type SQL, sql } from 'drizzle-orm'
 import { alias } from 'drizzle-orm/pg-core'
 import { LRUCache } from 'lru-cache'
-import type { Instant } from '../domain/entitlement.ts'
+import type { Instant, OutagePolicy } from '../domain/entitlement.ts'
 import { coalesce } from './coalesce.ts'
 import { type Database, type Orm, orm } from './database.ts'
-import { environments } from './schema.ts'
+import { environments, features } from './schema.ts'
 
 const SETTINGS_AGE_MAX_MS = 5_000
 /** With the ledger away, how long until it is asked again. */
@@ -12,6 +12,8 @@ const OUTAGE_RETRY_MS = 1_000
 const ENVIRONMENTS_CACHED_MAX = 1_000
 /** How often the clock is read to see whether settings are still young. */
 const CLOCK_RESOLUTION_MS = 100
+/** Of one environment, with their policies for outages. */
+const FEATURES_KNOWN_MAX = 10_000
 const LOAD_LIMITS = { batchMax: 200, inFlightMax: 2, waitingMax: 20_000 }
 
 export interface EnvironmentSettings {
@@ -30,9 +32,20 @@ export interface Environment extends EnvironmentSettings {
   readonly createdAt: Instant
 }
 
+/** With what its questions depend on while the ledger is away. */
+export interface KnownEnvironment extends Environment {
+  /**
+   * The policy of each of its features, by name; of very many, those that say something come first. Empty where time is
+   * frozen: there nothing can be answered without the ledger, which has the time.
+   */
+  readonly onOutage: ReadonlyMap<string, OutagePolicy>
+}
+
 export interface Environments {
   /** At most 5 s old; of an environment with frozen time, always as the ledger has it now. */
-  get (name: string): Environment | Promise<Environment | undefined>
+  get (name: string): KnownEnvironment | Promise<KnownEnvironment | undefined>
+  /** As `get`, but whatever is known: something that belongs to it was changed. */
+  renew (name: string): Promise<void>
   /** Creates or replaces. */
   put (settings: EnvironmentSettings): Promise<void>
   /** Creates it with default settings if it is new. */
@@ -44,25 +57,26 @@ export interface Environments {
 export function environmentStore (database: Database): Environments {
   const db = orm(database)
   /** Those whose time is not frozen. */
-  const cached = new LRUCache<string, Environment>({
+  const cached = new LRUCache<string, KnownEnvironment>({
     max: ENVIRONMENTS_CACHED_MAX, ttl: SETTINGS_AGE_MAX_MS, ttlResolution: CLOCK_RESOLUTION_MS, noDeleteOnStaleGet: true
   })
   /** Settings that are known and no longer young: however many ask, the ledger is asked once. */
-  const renewing = new Map<string, Promise<Environment | undefined>>()
+  const renewing = new Map<string, Promise<KnownEnvironment | undefined>>()
 
   /** Always asks anew: an answer that is on its way already may be older than the change that its caller has seen. */
-  const load = coalesce<string, Environment | undefined>(async names => {
+  const load = coalesce<string, KnownEnvironment | undefined>(async names => {
     const wanted = [...new Set(names)]
-    const found = new Map((await select(db, inArray(environments.name, wanted))).map(row => [row.name, row]))
+    const rows = await select(db, inArray(environments.name, wanted), { onOutage: ON_OUTAGE })
+    const found = new Map(rows.map(({ onOutage, ...row }) => [row.name, { ...row, onOutage: new Map(Object.entries(onOutage ?? {})) }]))
     for (const name of wanted) {
-      const row = found.get(name)
-      if (row?.fixedNow === null) cached.set(name, row)
+      const environment = found.get(name)
+      if (environment?.fixedNow === null) cached.set(name, environment)
       else cached.delete(name)
     }
     return names.map(name => found.get(name))
   }, LOAD_LIMITS)
 
-  async function renew (old: Environment): Promise<Environment | undefined> {
+  async function renew (old: KnownEnvironment): Promise<KnownEnvironment | undefined> {
     try {
       return await load(old.name)
     } catch {
@@ -84,6 +98,7 @@ export function environmentStore (database: Database): Environments {
       renewing.set(wanted, pending)
       return pending
     },
+    renew: async name => { await load(name) },
     put: async ({ name, ...settings }) => {
       await db.insert(environments).values({ name, ...settings })
         .onConflictDoUpdate({ target: environments.name, set: settings })
@@ -105,9 +120,15 @@ const parents = alias(environments, 'parents')
 /** A test clock without a time is deleted, whatever is still stored of it. */
 const EXISTS = or(isNull(environments.parent), isNotNull(environments.fixedNow))
 
-function select (db: Orm, which: SQL | undefined) {
+const ON_OUTAGE = sql<Readonly<Record<string, OutagePolicy>> | null>`case when ${environments.fixedNow} is null then (
+  select json_object_agg(known.name, known.on_outage) from (
+    select name, on_outage from ${features} where environment = ${environments.name}
+    order by on_outage = 'lastKnown', id limit ${sql.raw(String(FEATURES_KNOWN_MAX))}
+  ) known) end`
+
+function select<More extends Readonly<Record<string, SQL>> = {}> (db: Orm, which: SQL | undefined, more = {} as More) {
   const { name, parent, fixedNow, lastUsedAt, createdAt } = environments
   const defaultPlan = sql<string | null>`coalesce(${parents.defaultPlan}, ${environments.defaultPlan})`
-  return db.select({ name, parent, defaultPlan, fixedNow, lastUsedAt, createdAt }).from(environments)
+  return db.select({ name, parent, defaultPlan, fixedNow, lastUsedAt, createdAt, ...more }).from(environments)
     .leftJoin(parents, eq(parents.name, environments.parent)).where(and(which, EXISTS)).$dynamic()
 }

@@ -1,5 +1,5 @@
 import { and, asc, eq, gt, inArray, type SQL, sql } from 'drizzle-orm'
-import type { FeatureType, Instant } from '../domain/entitlement.ts'
+import type { FeatureType, Instant, OutagePolicy } from '../domain/entitlement.ts'
 import type { PlanRef } from '../domain/ids.ts'
 import { ownerOf } from './catalog.ts'
 import { type Database, orm } from './database.ts'
@@ -18,6 +18,8 @@ export interface ListedFeature {
   /** `plan:pro@1`: the first 100, by name and version. */
   readonly plans: readonly string[]
   readonly planCount: number
+  /** What is answered of it while the ledger cannot be asked. */
+  readonly onOutage: OutagePolicy
   readonly createdAt: Instant
 }
 
@@ -25,6 +27,8 @@ export interface Features {
   /** By name, after `after`. @param plan undefined: of all plans */
   list (environment: string, plan: PlanRef | undefined, after: string | null, countMax: number): Promise<Page<ListedFeature>>
   find (environment: string, name: string): Promise<ListedFeature | undefined>
+  /** @returns whether there is such a feature */
+  putOutagePolicy (environment: string, name: string, onOutage: OutagePolicy): Promise<boolean>
 }
 
 interface Use {
@@ -41,9 +45,9 @@ export function featureStore (database: Database): Features {
     const rows = await db.select().from(features).where(and(eq(features.environment, ownerOf(environment)), condition))
       .orderBy(asc(features.name)).limit(countMax)
     const uses = new Map((await usesOf(environment, rows.map(({ id }) => id))).map(use => [use.feature, use]))
-    return rows.map(({ id, name, createdAt }) => {
+    return rows.map(({ id, name, onOutage, createdAt }) => {
       const { types = [], plans = [], planCount = 0 } = uses.get(id) ?? {}
-      return { name, types, plans, planCount, createdAt }
+      return { name, types, plans, planCount, onOutage, createdAt }
     })
   }
 
@@ -68,6 +72,11 @@ export function featureStore (database: Database): Features {
       const condition = and(after === null ? undefined : gt(features.name, after), inPlan)
       return pageOf(await listed(environment, condition, countMax + 1), countMax, ({ name }) => [name])
     },
-    find: async (environment, name) => (await listed(environment, eq(features.name, name), 1))[0]
+    find: async (environment, name) => (await listed(environment, eq(features.name, name), 1))[0],
+    putOutagePolicy: async (environment, name, onOutage) => {
+      const changed = await db.update(features).set({ onOutage })
+        .where(and(eq(features.environment, ownerOf(environment)), eq(features.name, name))).returning({ id: features.id })
+      return changed.length > 0
+    }
   }
 }

@@ -1,3 +1,4 @@
+import type { OutagePolicy } from '../domain/entitlement.ts'
 import { type Catalog, catalog } from './catalog.ts'
 import { type Checkouts, checkoutStore } from './checkouts.ts'
 import { type Clocks, clockStore } from './clocks.ts'
@@ -29,7 +30,8 @@ export interface StoreEvents extends LedgerEvents {
   ledgerRead (): void
   /** Young mirror entries that were found to lag behind the ledger. */
   drift (entries: number): void
-  degraded (): void
+  /** An answer was made without the ledger. */
+  degraded (policy: OutagePolicy): void
 }
 
 /** The ports that operations work on. */

@@ -41,6 +41,7 @@ const ROUTES: Record<string, Scope | 'anyone'> = {
   'POST /v1/plans/:plan/archive': 'admin',
   'GET /v1/features': 'read',
   'GET /v1/features/:feature': 'read',
+  'PATCH /v1/features/:feature': 'admin',
 
   'POST /v1/subscribe': 'write',
   'GET /v1/limits': 'read',

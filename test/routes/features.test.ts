@@ -16,9 +16,9 @@ const names = (features: Body[]): string[] => features.map(({ feature }) => feat
 t.test('features are listed by name, each with its types and the plans that name it', async t => {
   const { body } = await api.get('/v1/features')
   t.strictSame(body.features.map(({ createdAt, ...rest }: Body) => rest), [
-    { feature: 'feature:a/b', types: ['boolean'], plans: ['plan:pro@1'], planCount: 1 },
-    { feature: 'feature:calls', types: ['metered'], plans: ['plan:free@0', 'plan:pro@1'], planCount: 2 },
-    { feature: 'feature:sso', types: ['boolean', 'metered'], plans: ['plan:free@0', 'plan:pro@1'], planCount: 2 }
+    { feature: 'feature:a/b', types: ['boolean'], plans: ['plan:pro@1'], planCount: 1, onOutage: 'lastKnown' },
+    { feature: 'feature:calls', types: ['metered'], plans: ['plan:free@0', 'plan:pro@1'], planCount: 2, onOutage: 'lastKnown' },
+    { feature: 'feature:sso', types: ['boolean', 'metered'], plans: ['plan:free@0', 'plan:pro@1'], planCount: 2, onOutage: 'lastKnown' }
   ])
   t.equal(body.nextCursor, null)
 })
@@ -26,6 +26,18 @@ t.test('features are listed by name, each with its types and the plans that name
 t.test('one feature is read by its name, whatever characters that has', async t => {
   const { body } = await api.get(`/v1/features/${encodeURIComponent('feature:a/b')}`)
   t.hasStrict(body, { feature: 'feature:a/b', types: ['boolean'], plans: ['plan:pro@1'] })
+})
+
+t.test('what is answered of a feature during an outage can be said, and is shown', async t => {
+  const patch = async (feature: string, payload: Body, from = api): Promise<Body> =>
+    (await from.send({ method: 'PATCH', url: `/v1/features/${encodeURIComponent(feature)}`, payload })).body
+  t.hasStrict(await patch('feature:a/b', { onOutage: 'open' }), { feature: 'feature:a/b', onOutage: 'open', planCount: 1 })
+  t.hasStrict((await api.get(`/v1/features/${encodeURIComponent('feature:a/b')}`)).body, { onOutage: 'open' })
+  t.hasStrict(await patch('feature:a/b', { onOutage: 'lastKnown' }), { onOutage: 'lastKnown' })
+  t.hasStrict(await patch('feature:calls', { onOutage: 'closed' }, elsewhere), { status: 404, code: 'not_found', errors: [{ pointer: '?feature' }] })
+  t.hasStrict(await patch('feature:calls', { onOutage: 'ajar' }), { status: 400, errors: [{ pointer: '/onOutage' }] })
+  t.hasStrict(await patch('feature:calls', {}), { status: 400, errors: [{ pointer: '/onOutage' }] })
+  t.hasStrict((await api.get('/v1/features/feature:calls')).body, { onOutage: 'lastKnown' })
 })
 
 t.test('a plan chooses its features; one that does not exist has none', async t => {

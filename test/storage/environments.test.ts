@@ -66,6 +66,23 @@ for (const { name, missing, open } of databaseKinds) {
       t.hasStrict(elsewhere.get('test'), { name: 'test', parent: null, fixedNow: null }, 'no promise')
     })
 
+    await t.test('an environment comes with the policies of its features, those that say something first; a clock with none', async t => {
+      const { id } = await newClock()
+      await database.run([{ text: 'insert into environments (name) values ($1)', params: ['many'] }])
+      await database.run([{
+        text: `insert into features (environment, name, on_outage)
+          select 'many', 'feature:' || n, case when n = 10000 then 'open' else 'lastKnown' end from generate_series(0, 10000) n`,
+        params: []
+      }])
+      const onOutage = (await environments.get('many'))?.onOutage
+      t.strictSame([onOutage?.size, onOutage?.get('feature:10000'), onOutage?.get('feature:0')], [10_000, 'open', 'lastKnown'])
+      await database.run([{ text: 'update features set on_outage = $1 where name = $2', params: ['closed', 'feature:0'] }])
+      t.equal((await environments.get('many'))?.onOutage.get('feature:0'), 'lastKnown', 'as of a moment ago')
+      await environments.renew('many')
+      t.equal((await environments.get('many'))?.onOutage.get('feature:0'), 'closed')
+      t.equal((await environments.get(id))?.onOutage.size, 0)
+    })
+
     await t.test('a clock has its parent\'s default plan, as it is now', async t => {
       const { id } = await newClock()
       const settings = { name: 'test', fixedNow: null }
