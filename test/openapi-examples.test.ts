@@ -21,6 +21,7 @@ const ORDER = [
   'post /v1/subscribe',
   'post /v1/report',
   'get /v1/can',
+  'post /v1/can',
   'get /v1/usage',
   'post /v1/consume',
   'post /v1/reservations',
@@ -103,6 +104,7 @@ t.test('the examples of every operation work as they stand, in order', async t =
   }
   t.strictSame((answers.get('post /v1/push')?.results as Body[]).map(({ status }) => status), ['ok', 'ok', 'ok'])
   t.hasStrict(answers.get('get /v1/can'), { ok: true, used: 3, limit: 1000 })
+  t.strictSame((answers.get('post /v1/can')?.results as Body[]).map(({ ok }) => ok), [true, false])
   t.hasStrict(answers.get('get /v1/usage'), { current: { used: 3 } })
   t.hasStrict(answers.get('get /v1/events'), { events: [{ id: 'job-1/commit', n: 8 }, { id: 'call-2', n: 2 }, { id: 'call-1', n: 3 }] })
 })

@@ -9,7 +9,7 @@ const SCALE = 10n ** 9n
 /** Totals stay below 10^28, which leaves room in `numeric(38,9)`: one bad total would fail a whole batch there. */
 export const AMOUNT_LIMIT = 10n ** 28n * SCALE
 
-const NUMBER_DIGITS_MAX = 15
+export const NUMBER_DIGITS_MAX = 15
 const STRING_DIGITS_MAX = 28
 const STRING_LENGTH_MAX = 40
 const DECIMAL = /^(-?)(\d+)(?:\.(\d+))?$/
@@ -40,10 +40,15 @@ function fromNumber (input: number, pointer: string): Amount {
   const [, sign = '', whole = '', fraction = '', exponent = '0'] = match
   const digits = (whole + fraction).replace(/^0+/, '')
   if (digits.replace(/0+$/, '').length > NUMBER_DIGITS_MAX) {
-    throw invalid(pointer, `must have at most ${NUMBER_DIGITS_MAX} significant digits as a number; send more as a string`)
+    throw tooManyDigits(pointer)
   }
   const decimals = fraction.length - Number(exponent)
   return scaled(sign, digits, decimals, pointer)
+}
+
+/** Also for what a number was before it was read: then it is too late to see how many digits it had. */
+export function tooManyDigits (pointer: string): TollgateError {
+  return invalid(pointer, `must have at most ${NUMBER_DIGITS_MAX} significant digits as a number; send more as a string`)
 }
 
 function fromString (input: string, pointer: string): Amount {

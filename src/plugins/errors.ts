@@ -1,35 +1,8 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { errors, type ErrorCode, type FieldProblem, TollgateError } from '../errors.ts'
+import { errors, type ErrorCode, TollgateError } from '../errors.ts'
+import { invalidRequest, problemOf } from '../routes/problems.ts'
 import { toJson } from './json.ts'
-
-const PROBLEMS_SHOWN_MAX = 20
-
-/** RFC 9457, with the members that the Tier SDK reads (`status`, `code`, `message`); the one shape of every error. */
-export interface Problem {
-  readonly type: string
-  readonly title: string
-  readonly status: number
-  readonly detail: string
-  readonly code: string
-  readonly message: string
-  readonly errors?: readonly FieldProblem[]
-}
-
-export function problemOf (error: TollgateError): Problem {
-  const { status, title } = errors[error.code]
-  const problems = error.problems.slice(0, PROBLEMS_SHOWN_MAX)
-  return {
-    type: `urn:tollgate:error:${error.code}`,
-    title,
-    status,
-    detail: error.message,
-    code: error.code,
-    message: error.message,
-    ...(problems.length > 0 && { errors: problems }),
-    ...error.members
-  }
-}
 
 /** What Fastify found wrong before a handler ran, in our words. */
 const FROM_FASTIFY: Readonly<Record<string, [ErrorCode, string]>> = {
@@ -44,39 +17,12 @@ const FROM_FASTIFY: Readonly<Record<string, [ErrorCode, string]>> = {
 /** Anything that was thrown, as the error that is sent; what nobody foresaw says nothing. */
 export function asTollgateError (error: FastifyError | TollgateError): TollgateError {
   if (error instanceof TollgateError) return error
-  if (error.validation !== undefined) return invalid(error)
+  if (error.validation !== undefined) return invalidRequest(error.validation, error.validationContext)
   const known = FROM_FASTIFY[error.code]
   if (known !== undefined) return new TollgateError(known[0], known[1], { cause: error })
   if (error.code === 'FST_ERR_MAX_PARAM_LENGTH') return new TollgateError('not_found', undefined, { cause: error })
   if (error.statusCode === 400) return new TollgateError('invalid_request', 'invalid json syntax', { cause: error })
   return new TollgateError('internal_error', undefined, { cause: error })
-}
-
-/** In Tier's words. */
-const REQUIRED: Readonly<Record<string, string>> = { org: 'org must be prefixed with "org:"' }
-
-function invalid ({ validation: found = [], validationContext }: FastifyError): TollgateError {
-  // Of what may also be null, ajv says three things: what it should be, that it is not null, and that it is neither.
-  const validation = found.filter(({ keyword, params }) => keyword !== 'anyOf' && !(keyword === 'type' && params.type === 'null'))
-  const problems = validation.map(({ keyword, instancePath, params, message = 'is not valid' }) => {
-    const named = { additionalProperties: params.additionalProperty, required: params.missingProperty }[keyword] as string | undefined
-    const path = named === undefined ? instancePath : `${instancePath}/${named.replaceAll('~', '~0').replaceAll('/', '~1')}`
-    const name = named ?? path.slice(path.lastIndexOf('/') + 1)
-    const pointer = validationContext === 'querystring' || validationContext === 'params' ? `?${path.slice(1)}` : validationContext === 'headers' ? path.slice(1) : path
-    if (keyword === 'additionalProperties') return { pointer, detail: `unknown field "${name}"` }
-    if (keyword === 'required') return { pointer, detail: REQUIRED[name] ?? `${name} is required` }
-    return { pointer, detail: `${name === '' ? 'the body' : path.slice(1)} ${readable(keyword, params, message)}` }
-  })
-  // Tier's server reads the body before it looks at what is in it, and names the first field that it does not know.
-  const isUnknown = ({ keyword }: { keyword: string }): boolean => keyword === 'additionalProperties'
-  const first = problems[validation.findIndex(isUnknown)] ?? problems[0]
-  return new TollgateError('invalid_request', first?.detail, { problems })
-}
-
-function readable (keyword: string, params: Record<string, unknown>, message: string): string {
-  if (keyword === 'type') return `must be ${[params.type].flat().join(' or ').replaceAll(',', ' or ')}`
-  if (keyword === 'enum') return `must be one of ${(params.allowedValues as string[]).join(', ')}`
-  return message
 }
 
 export function sendProblem (error: TollgateError, reply: FastifyReply): FastifyReply {

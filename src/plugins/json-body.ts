@@ -1,7 +1,6 @@
 import fp from 'fastify-plugin'
-import { TollgateError } from '../errors.ts'
+import { NUMBER_DIGITS_MAX, tooManyDigits } from '../domain/amount.ts'
 
-const DIGITS_MAX = 15
 /** Members that hold amounts, in any case, as Tier's wire takes them. What a caller attaches to an event is the caller's own. */
 const AMOUNTS: ReadonlySet<string> = new Set(['n', 'limit'])
 const CALLERS_OWN = 'properties'
@@ -24,20 +23,28 @@ export default fp(async app => {
     if (body === '') return done(null, {})
     // Parsed first: where every string ends, the scan is linear.
     void parse(request, body, (error, value) => {
-      const member = error === null && SUSPICIOUS.test(body) ? longAmount(body) : undefined
-      if (member === undefined) return done(error, value)
-      done(new TollgateError('invalid_amount',
-        `${member} must have at most ${DIGITS_MAX} significant digits as a number; send more as a string`, { pointer: `/${member}` }))
+      const long = error === null && SUSPICIOUS.test(body) ? longAmounts(body) : []
+      const [first] = long
+      if (first === undefined) return done(error, value)
+      if (request.routeOptions.config.itemised === true) void parse(request, without(body, long), done)
+      else done(tooManyDigits(`/${first.member}`))
     })
   })
 }, { name: 'json-body' })
 
-/** The name of the first amount with too many digits. */
-function longAmount (text: string): string | undefined {
+/** An amount with too many digits, and where its digits are. */
+interface LongAmount {
+  readonly member: string
+  readonly start: number
+  readonly end: number
+}
+
+function longAmounts (text: string): LongAmount[] {
+  const found: LongAmount[] = []
   let member = ''
   let depth = 0
   let ownDepth = Infinity
-  for (const [, name, colon, digits, opens, closes] of text.matchAll(TOKEN)) {
+  for (const { 0: { length }, 1: name, 2: colon, 3: digits, 4: opens, 5: closes, index: start } of text.matchAll(TOKEN)) {
     if (colon !== undefined) {
       member = (name ?? '').toLowerCase()
     } else if (opens !== undefined) {
@@ -48,9 +55,22 @@ function longAmount (text: string): string | undefined {
       if (depth === ownDepth) ownDepth = Infinity
       depth -= 1
       member = ''
-    } else if (digits !== undefined && depth < ownDepth && AMOUNTS.has(member) && significant(digits) > DIGITS_MAX) return member
+    } else if (digits !== undefined && depth < ownDepth && AMOUNTS.has(member) && significant(digits) > NUMBER_DIGITS_MAX) {
+      found.push({ member, start, end: start + length })
+    }
   }
-  return undefined
+  return found
+}
+
+/** With what is no finite number in their places: `refusedItems` knows it again. */
+function without (text: string, amounts: readonly LongAmount[]): string {
+  let rest = ''
+  let from = 0
+  for (const { start, end } of amounts) {
+    rest += `${text.slice(from, start)}1e999`
+    from = end
+  }
+  return rest + text.slice(from)
 }
 
 function significant (digits: string): number {

@@ -55,7 +55,7 @@ export function windowText ({ start, end }: WindowOfTime): { start: string, end:
   return { start: timeText(start), end: timeTextOrNull(end) }
 }
 
-const REASONS: readonly (AllowedReason | RefusedReason)[] =
+export const REASONS: readonly (AllowedReason | RefusedReason)[] =
   ['within_limit', 'unlimited', 'overage', 'no_increase', 'granted', 'limit_reached', 'feature_not_found']
 
 /** Why a verdict is what it is. */
@@ -103,7 +103,7 @@ export function subscriptionAnswer (org: string, row: Subscription) {
   return { id, org, plan: planText(plan), feature, status, ...times, timeZone }
 }
 
-const Problem = Type.Object({
+export const Problem = Type.Object({
   type: Type.String(),
   title: Type.String(),
   status: Type.Integer(),

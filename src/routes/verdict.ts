@@ -1,15 +1,13 @@
 import { Type } from 'typebox'
 import type { Answer } from '../operations/answer.ts'
-import { Figure, FigureOrUnlimited, TimeOrNull, timeTextOrNull } from './schemas.ts'
+import { Figure, FigureOrUnlimited, REASONS, TimeOrNull, timeTextOrNull } from './schemas.ts'
 
-const REASONS: ReadonlyArray<Answer['reason']> =
-  ['within_limit', 'unlimited', 'overage', 'no_increase', 'granted', 'limit_reached', 'feature_not_found', 'ledger_unavailable']
 
 export const Verdict = Type.Object({
   ok: Type.Boolean(),
   reason: Type.Unsafe<Answer['reason']>({
     type: 'string',
-    enum: REASONS,
+    enum: [...REASONS, 'ledger_unavailable'],
     description: '`ledger_unavailable`: as the feature\'s `onOutage` has it, and what is not known of the figures is 0'
   }),
   org: Type.String(),

@@ -8,7 +8,7 @@ import { talliesFrom, talliesStatement, type WantedCounter } from './counters.ts
 import { type Database, isStatementError, prepare, sqlState } from './database.ts'
 import { instantFrom } from './schema.ts'
 
-const READ_LIMITS = { batchMax: 500, inFlightMax: 2, waitingMax: 20_000 }
+const READ_LIMITS = { batchMax: 1_000, inFlightMax: 2, waitingMax: 20_000 }
 
 export interface LedgerReading {
   /** undefined: there is no such org any more */

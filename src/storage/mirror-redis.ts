@@ -15,7 +15,7 @@ const RECONNECT_DELAY_MS = 200
 const FAILURES_TO_OPEN = 3
 const HALF_OPEN_AFTER_MS = 500
 /** Few at once: what waits for one answer goes together in the next question. */
-const READ_LIMITS = { batchMax: 500, inFlightMax: 2, waitingMax: 50_000 }
+const READ_LIMITS = { batchMax: 1_000, inFlightMax: 2, waitingMax: 50_000 }
 const PUBLISH_KEYS_MAX = 1_000
 
 const PUBLISH = readFileSync(new URL('./lua/publish.lua', import.meta.url), 'utf8')

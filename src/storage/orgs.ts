@@ -11,7 +11,7 @@ import { type Database, prepare, type Result, type Session } from './database.ts
 import { features, instantFrom, orgs, subscriptions } from './schema.ts'
 
 const ORGS_CACHED_MAX = 100_000
-const LOAD_LIMITS = { batchMax: 200, inFlightMax: 2, waitingMax: 20_000 }
+const LOAD_LIMITS = { batchMax: 1_000, inFlightMax: 2, waitingMax: 20_000 }
 
 /** Snapshots of orgs in this process. Whoever uses one compares its version with the ledger's or the mirror's. */
 export interface Orgs {

@@ -79,11 +79,17 @@ t.test('an answer that the policy gave tells clients no quota', { skip: missing 
   t.strictSame([await quota('feature:closed'), await quota('feature:open')], [undefined, undefined])
 })
 
-t.test('all features of an org are answered one by one', { skip: missing }, async t => {
+t.test('all features of an org, and many questions, are answered one by one', { skip: missing }, async t => {
   const shown = (answers: Body[]): unknown[] => answers.map(({ ok, reason, code }) => [ok, reason ?? code])
   t.strictSame(shown((await api.can('org:acme')).features), [
     [true, 'within_limit'], [false, 'ledger_unavailable'], [true, 'ledger_unavailable'], [true, 'granted'], [false, 'ledger_unavailable']
   ])
+  const questions = [
+    ['org:acme', 'feature:calls'], ['org:stranger', 'feature:open'], ['org:stranger', 'feature:unheard-of'], ['org:acme', 'feature:closed']
+  ].map(([org, feature]) => ({ org, feature }))
+  const { results } = (await api.post('/v1/can', { questions })).body
+  t.strictSame(shown(results), [[true, 'within_limit'], [true, 'ledger_unavailable'], [undefined, 'ledger_unavailable'], [false, 'ledger_unavailable']])
+  t.hasStrict(results[2], UNAVAILABLE)
 })
 
 t.test('what is counted or listed is refused', { skip: missing }, async t => {

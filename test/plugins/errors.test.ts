@@ -31,7 +31,7 @@ t.test('an error has one shape, for people, for RFC 9457 and for the Tier SDK', 
 t.test('what does not exist is 404 in that shape: paths, methods, slashes too many', async t => {
   for (const [method, url] of [
     ['GET', '/'], ['GET', '/v1'], ['GET', '/v1/'], ['GET', '/v1/nope'], ['GET', '/v1/can/'], ['GET', '/v1/report'], ['DELETE', '/v1/report'],
-    ['POST', '/v1/can'], ['PATCH', '/v1/environments/test'], ['POST', '/nope'], ['OPTIONS', '/v1/report'], ['GET', '/v2/can'],
+    ['POST', '/v1/usage'], ['PATCH', '/v1/environments/test'], ['POST', '/nope'], ['OPTIONS', '/v1/report'], ['GET', '/v2/can'],
     ['GET', `/v1/environments/${'x'.repeat(501)}`]
   ] as const) {
     const { body } = await api.send({ method, url })

@@ -12,11 +12,13 @@ import { type Api, openApi } from '../fixtures/api.ts'
 const ROUTES: Record<string, Scope | 'anyone'> = {
   'POST /report': 'write',
   'GET /can': 'read',
+  'POST /can': 'read',
   'GET /usage': 'read',
 
   'POST /v1/report': 'write',
   'GET /v1/can': 'read',
   'POST /v1/consume': 'write',
+  'POST /v1/can': 'read',
   'GET /v1/usage': 'read',
   'GET /v1/cost': 'read',
   'GET /v1/events': 'read',
