@@ -2,7 +2,6 @@ import { Type } from 'typebox'
 import type { Answer } from '../operations/answer.ts'
 import { Figure, FigureOrUnlimited, REASONS, TimeOrNull, timeTextOrNull } from './schemas.ts'
 
-
 export const Verdict = Type.Object({
   ok: Type.Boolean(),
   reason: Type.Unsafe<Answer['reason']>({
