@@ -28,6 +28,7 @@ import { orgRoutes } from './routes/orgs.ts'
 import { overrideRoutes } from './routes/overrides.ts'
 import { planRoutes } from './routes/plans.ts'
 import { reportRoutes } from './routes/report.ts'
+import { reportsRoutes } from './routes/reports.ts'
 import { reservationRoutes } from './routes/reservations.ts'
 import { subscriptionRoutes } from './routes/subscriptions.ts'
 import { usageRoutes } from './routes/usage.ts'
@@ -121,7 +122,7 @@ export async function buildApp (options: AppOptions): Promise<FastifyInstance> {
     await guarded.register(testClock)
     await guarded.register(async v1 => {
       const all = [
-        reportRoutes, canRoutes, consumeRoutes, usageRoutes, reservationRoutes, costRoutes, eventRoutes, correctionRoutes,
+        reportRoutes, reportsRoutes, canRoutes, consumeRoutes, usageRoutes, reservationRoutes, costRoutes, eventRoutes, correctionRoutes,
         planRoutes, featureRoutes, orgRoutes, subscriptionRoutes, overrideRoutes, orgResourceRoutes, checkoutRoutes,
         environmentRoutes, clockRoutes, keyRoutes
       ]

@@ -24,6 +24,7 @@ const ORDER = [
   'post /v1/can',
   'get /v1/usage',
   'post /v1/consume',
+  'post /v1/reports',
   'post /v1/reservations',
   'get /v1/reservations/{id}',
   'get /v1/reservations',

@@ -1,4 +1,5 @@
 import fp from 'fastify-plugin'
+import type { FastifyRequest } from 'fastify'
 import { NUMBER_DIGITS_MAX, tooManyDigits } from '../domain/amount.ts'
 
 /** Members that hold amounts, in any case, as Tier's wire takes them. What a caller attaches to an event is the caller's own. */
@@ -10,6 +11,15 @@ const SUSPICIOUS = /\d[\d.]{15}/
 /** One token of JSON text: a member's name, any other string, a number, or a bracket. */
 const TOKEN = /"((?:[^"\\]|\\.)*)"(\s*:)?|-?(\d[\d.]*)(?:[eE][+-]?\d+)?|([{[])|([}\]])/g
 
+export type ReadJson = (request: FastifyRequest, body: string, done: (error: Error | null, value?: unknown) => void) => void
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** For bodies that are JSON in another wrapping. */
+    readJson: ReadJson
+  }
+}
+
 /**
  * JSON bodies. An amount of more than 15 significant digits is refused by its digits as they were sent: once parsed,
  * `100000000000000.00001` has silently become a round number.
@@ -18,7 +28,7 @@ export default fp(async app => {
   // Fastify reads plain text too, and hands it on as a string.
   app.removeContentTypeParser('text/plain')
   const parse = app.getDefaultJsonParser('error', 'error')
-  app.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) => {
+  const read: ReadJson = (request, body, done) => {
     // As Tier's server has it, nothing is an object without members.
     if (body === '') return done(null, {})
     // Parsed first: where every string ends, the scan is linear.
@@ -29,7 +39,9 @@ export default fp(async app => {
       if (request.routeOptions.config.itemised === true) void parse(request, without(body, long), done)
       else done(tooManyDigits(`/${first.member}`))
     })
-  })
+  }
+  app.decorate('readJson', read)
+  app.addContentTypeParser<string>('application/json', { parseAs: 'string' }, read)
 }, { name: 'json-body' })
 
 /** An amount with too many digits, and where its digits are. */

@@ -1,22 +1,13 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { parseAmount, WHOLE } from '../domain/amount.ts'
-import { checkProperties } from '../domain/properties.ts'
-import { parseInstant } from '../domain/time.ts'
 import { type Consumed, consume } from '../operations/consume.ts'
 import { EventIdHeader, eventId } from './event-id.ts'
-import {
-  FeatureId, Figure, FigureOrUnlimited, OrgId, problems, Reason, SentAmount, SentTime, TimeOrNull, timeTextOrNull, Window, windowText
-} from './schemas.ts'
+import { Figure, FigureOrUnlimited, problems, Reason, TimeOrNull, timeTextOrNull, Window, windowText } from './schemas.ts'
+import { SentUsage, usageOf } from './sent-usage.ts'
 
-const Body = Type.Object({
-  org: OrgId,
-  feature: FeatureId,
-  n: Type.Optional(SentAmount),
-  at: Type.Optional(SentTime),
-  id: Type.Optional(Type.String({ maxLength: 300, description: 'Makes a retry free: what was counted under it is not counted again' })),
-  properties: Type.Optional(Type.Unsafe<Record<string, unknown>>({ type: 'object', description: 'Kept with the event' }))
-}, { additionalProperties: false, examples: [{ org: 'org:acme', feature: 'feature:api-calls', n: 2, id: 'call-2' }] })
+const Body = Type.Object(SentUsage, {
+  additionalProperties: false, examples: [{ org: 'org:acme', feature: 'feature:api-calls', n: 2, id: 'call-2' }]
+})
 
 export const ConsumeAnswer = Type.Object({
   ok: Type.Boolean({ description: 'Counted. Else nothing was' }),
@@ -69,19 +60,8 @@ export const consumeRoutes: FastifyPluginAsyncTypebox = async app => {
       headers: EventIdHeader,
       response: { 200: ConsumeAnswer, ...problems }
     }
-  }, async ({ body, headers, principal }) => {
-    const { org, feature, n, at, properties } = body
-    return consumeAnswer(await consume(app.stores, {
-      environment: principal.environment,
-      org,
-      feature,
-      n: n === undefined ? WHOLE : parseAmount(n ?? 0, '/n'),
-      at: parseInstant(at, '/at'),
-      clobber: false,
-      ...eventId(body.id, headers['idempotency-key']),
-      properties: properties === undefined ? undefined : checkProperties(properties)
-    }))
-  })
+  }, async ({ body, headers, principal: { environment } }) =>
+    consumeAnswer(await consume(app.stores, { ...usageOf(environment, body), ...eventId(body.id, headers['idempotency-key']) })))
 }
 
 export function consumeAnswer ({ window, resetsAt, voided, ...consumed }: Consumed) {

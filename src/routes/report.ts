@@ -1,25 +1,17 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { parseAmount, WHOLE } from '../domain/amount.ts'
-import { checkProperties } from '../domain/properties.ts'
-import { parseInstant } from '../domain/time.ts'
 import type { Counted } from '../operations/count.ts'
 import { report } from '../operations/report.ts'
 import { EventIdHeader, eventId } from './event-id.ts'
 import { anyCase } from './member-names.ts'
-import { FeatureId, Figure, FigureOrUnlimited, OrgId, problems, SentAmount, SentTime, Window, windowText } from './schemas.ts'
+import { Figure, FigureOrUnlimited, problems, Window, windowText } from './schemas.ts'
+import { Clobber, SentUsage, usageOf } from './sent-usage.ts'
 
-const Body = Type.Object({
-  org: OrgId,
-  feature: FeatureId,
-  n: Type.Optional(SentAmount),
-  at: Type.Optional(SentTime),
-  clobber: Type.Optional(Type.Unsafe<boolean | null>({ type: ['boolean', 'null'], description: 'Set the total of the window to `n` instead of adding' })),
-  id: Type.Optional(Type.String({ maxLength: 300, description: 'Makes a retry free: the same id counts once' })),
-  properties: Type.Optional(Type.Unsafe<Record<string, unknown>>({ type: 'object', description: 'Kept with the event' }))
-}, { additionalProperties: false, examples: [{ org: 'org:acme', feature: 'feature:api-calls', n: 3, id: 'call-1' }] })
+const Body = Type.Object({ ...SentUsage, clobber: Clobber }, {
+  additionalProperties: false, examples: [{ org: 'org:acme', feature: 'feature:api-calls', n: 3, id: 'call-1' }]
+})
 
-const Answer = Type.Object({
+export const ReportAnswer = Type.Object({
   id: Type.String(),
   org: Type.String(),
   feature: Type.String(),
@@ -54,24 +46,13 @@ export const reportRoutes: FastifyPluginAsyncTypebox = async app => {
       description: 'Answers when the event is durable and in the next read. Never refused because of a limit.',
       body: Body,
       headers: EventIdHeader,
-      response: { 200: Answer, ...problems }
+      response: { 200: ReportAnswer, ...problems }
     },
     preValidation: anyCase(Body)
-  }, async ({ body, headers, principal }) => {
-    const { org, feature, n, at, clobber, properties } = body
-    return wire(await report(app.stores, {
-      environment: principal.environment,
-      org,
-      feature,
-      n: n === undefined ? WHOLE : parseAmount(n ?? 0, '/n'),
-      at: parseInstant(at, '/at'),
-      clobber: clobber ?? false,
-      ...eventId(body.id, headers['idempotency-key']),
-      properties: properties === undefined ? undefined : checkProperties(properties)
-    }))
-  })
+  }, async ({ body, headers, principal: { environment } }) =>
+    reportAnswer(await report(app.stores, { ...usageOf(environment, body), ...eventId(body.id, headers['idempotency-key']) })))
 }
 
-function wire ({ window, voided, ...counted }: Counted) {
+export function reportAnswer ({ window, voided, ...counted }: Counted) {
   return { ...counted, window: windowText(window), ...(voided && { voided }) }
 }

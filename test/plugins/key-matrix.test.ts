@@ -17,6 +17,7 @@ const ROUTES: Record<string, Scope | 'anyone'> = {
 
   'POST /v1/report': 'write',
   'GET /v1/can': 'read',
+  'POST /v1/reports': 'write',
   'POST /v1/consume': 'write',
   'POST /v1/can': 'read',
   'GET /v1/usage': 'read',

@@ -1,0 +1,51 @@
+import { parseEventId } from '../domain/ids.ts'
+import { errors, TollgateError } from '../errors.ts'
+import type { Stores } from '../storage/stores.ts'
+import { type Consumed, consume } from './consume.ts'
+import type { Counted, Usage } from './count.ts'
+import { report } from './report.ts'
+
+export type CountMode = 'report' | 'consume'
+
+/** One item of many; a refusal is answered in its place. */
+export type Item = Usage | TollgateError
+
+export type ItemResult = Counted | Consumed | TollgateError
+
+/** The event id of an item that has none, under the id of the whole. @throws TollgateError `invalid_id` */
+export function itemId (whole: string, index: number): string {
+  return parseEventId(`${whole}/${index}`, 'idempotency-key')
+}
+
+/**
+ * Counts many items, each by itself: a bad one harms no other. Items of one org are counted in their order.
+ * @throws TollgateError where none could be counted for a reason that passes: `ledger_unavailable`, `overloaded`
+ */
+export async function countEach (stores: Stores, mode: CountMode, items: readonly Item[]): Promise<ItemResult[]> {
+  const count = mode === 'report' ? report : consume
+  const first = new Map<string, Promise<ItemResult>>()
+  const results = await Promise.all(items.map(async item => {
+    if (item instanceof TollgateError) return item
+    const { environment, org } = item
+    const earlier = first.get(org)
+    const counted = (async (): Promise<ItemResult> => {
+      // An org that is not at hand has to be loaded, or even made: the others of its items wait for the first one.
+      if (earlier !== undefined && stores.orgs.cached(environment, org) === undefined) await earlier
+      return await count(stores, item)
+    })().catch(refusal)
+    if (earlier === undefined) first.set(org, counted)
+    return await counted
+  }))
+  const [one] = results
+  if (one instanceof TollgateError && results.every(isPassing)) throw one
+  return results
+}
+
+function refusal (error: unknown): TollgateError {
+  return error instanceof TollgateError ? error : new TollgateError('internal_error', undefined, { cause: error })
+}
+
+/** An outcome that is not known is no such reason: its event's id has to be told. */
+function isPassing (result: ItemResult): boolean {
+  return result instanceof TollgateError && errors[result.code].status === 503 && result.code !== 'outcome_unknown'
+}
