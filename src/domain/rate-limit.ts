@@ -32,14 +32,15 @@ const NOT_PLAIN = /[^ !#$&-[\]-~]/gu
 
 /**
  * A quota as draft-ietf-httpapi-ratelimit-headers-11 tells it to HTTP clients, whole and never more than there is; nothing
- * where nothing is counted or limited.
- * @param now the instant of the verdict, within its window
+ * where nothing is counted or limited, and of a window that is past.
+ * @param now the instant of the verdict
  */
 export function rateLimitOf ({ feature, ok, limit, remaining, window }: Quota, now: Instant): RateLimit | undefined {
   if (limit === null || remaining === null || window === null) return undefined
   const name = `"${PLAIN.test(feature) ? feature : feature.replace(NOT_PLAIN, encodeURIComponent)}"`
   const [q, r] = [integer(limit), integer(remaining)]
   const { start, end } = window
+  if (end !== null && end <= now) return undefined
   if (end === null) return { policy: `${name};q=${q}`, limit: `${name};r=${r}`, retryAfterSeconds: undefined }
   const resetSeconds = Math.ceil((end - now) / 1000)
   return {

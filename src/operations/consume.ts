@@ -23,12 +23,13 @@ export interface Consumed {
   readonly overage: Amount
   /** null: the feature is not held */
   readonly window: Window | null
-  readonly resetsAt: Instant | null
   /** Of the counter on which a refusal was decided; null when it was counted. */
   readonly version: number | null
   /** It was counted before; the figures are those of then. */
   readonly duplicate: boolean
   readonly voided: boolean
+  /** When it was asked, by the environment's clock. */
+  readonly now: Instant
 }
 
 /**
@@ -56,8 +57,8 @@ function deniedUnseen (unseen: Org, { told, op }: Prepared<'consume'>): Denied |
   return verdict.ok ? undefined : { denied: verdict, version: 0, window, late: false }
 }
 
-function consumedAs ({ org, op: { id, feature } }: Prepared<'consume'>, answer: Recorded | Denied): Consumed {
-  const common = { id, org, feature, window: answer.window, resetsAt: answer.window?.end ?? null }
+function consumedAs ({ org, told: { now }, op: { id, feature } }: Prepared<'consume'>, answer: Recorded | Denied): Consumed {
+  const common = { id, org, feature, window: answer.window, now }
   if ('denied' in answer) return { ...answer.denied, ...common, version: answer.version, duplicate: false, voided: false }
   return { ok: true, ...common, ...allowed(answer), version: null, duplicate: answer.duplicate, voided: answer.voided }
 }

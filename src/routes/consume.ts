@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { type Consumed, consume } from '../operations/consume.ts'
 import { EventIdHeader, eventId } from './event-id.ts'
+import { rateLimitHeaders, tellRateLimit } from './rate-limit.ts'
 import { Figure, FigureOrUnlimited, problems, Reason, TimeOrNull, timeTextOrNull, Window, windowText } from './schemas.ts'
 import { SentUsage, usageOf } from './sent-usage.ts'
 
@@ -29,6 +30,7 @@ export const ConsumeAnswer = Type.Object({
   voided: Type.Optional(Type.Boolean({ description: 'The event was voided since' }))
 }, {
   description: 'Counted, or refused because of the limit',
+  headers: rateLimitHeaders,
   examples: [{
     ok: true,
     reason: 'within_limit',
@@ -60,15 +62,19 @@ export const consumeRoutes: FastifyPluginAsyncTypebox = async app => {
       headers: EventIdHeader,
       response: { 200: ConsumeAnswer, ...problems }
     }
-  }, async ({ body, headers, principal: { environment } }) =>
-    consumeAnswer(await consume(app.stores, { ...usageOf(environment, body), ...eventId(body.id, headers['idempotency-key']) })))
+  }, async ({ body, headers, principal: { environment } }, reply) => {
+    const usage = { ...usageOf(environment, body), ...eventId(body.id, headers['idempotency-key']) }
+    const consumed = await consume(app.stores, usage)
+    tellRateLimit(reply, consumed, consumed.now)
+    return consumeAnswer(consumed)
+  })
 }
 
-export function consumeAnswer ({ window, resetsAt, voided, ...consumed }: Consumed) {
+export function consumeAnswer ({ window, now: _, voided, ...consumed }: Consumed) {
   return {
     ...consumed,
     window: window === null ? null : windowText(window),
-    resetsAt: timeTextOrNull(resetsAt),
+    resetsAt: timeTextOrNull(window?.end ?? null),
     ...(voided && { voided })
   }
 }
