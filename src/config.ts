@@ -1,4 +1,5 @@
 import { environmentOfKey } from './domain/key.ts'
+import { parseRedisUrl } from './redis-url.ts'
 
 export interface Config {
   readonly host: string
@@ -46,14 +47,10 @@ export function loadConfig (env: Env): Config {
     return standard
   }
 
-  function url (name: string, schemes: readonly string[]): string | undefined {
+  function url (name: string, schemes: readonly string[], isGood: (value: string) => boolean): string | undefined {
     const value = text(name)
-    if (value === undefined) return undefined
-    // A list is a Redis Cluster; a comma elsewhere may be part of a password.
-    const each = value.split(/,(?=\s*rediss?:\/\/)/)
-    const good = each.every(part => schemes.some(scheme => part.trim().startsWith(`${scheme}://`)) && hasHost(part.trim()))
     // The value may hold a password: it is not repeated.
-    if (!good) problems.push(`${name} must be a URL that begins with ${schemes.map(scheme => `${scheme}://`).join(' or ')}`)
+    if (value !== undefined && !isGood(value)) problems.push(`${name} must be a URL that begins with ${schemes.map(scheme => `${scheme}://`).join(' or ')}`)
     return value
   }
 
@@ -85,9 +82,9 @@ export function loadConfig (env: Env): Config {
   const config = {
     host,
     port: whole('PORT', 8080, 65_535),
-    databaseUrl: url('DATABASE_URL', ['postgres', 'postgresql']),
+    databaseUrl: url('DATABASE_URL', ['postgres', 'postgresql'], isPostgresUrl),
     dataDir: text('TOLLGATE_DATA_DIR') ?? './data',
-    redisUrl: url('REDIS_URL', ['redis', 'rediss', 'redis+sentinel']),
+    redisUrl: url('REDIS_URL', ['redis', 'rediss', 'redis+sentinel', 'rediss+sentinel'], value => parseRedisUrl(value) !== undefined),
     adminKey,
     mirrorMaxAgeMs: whole('MIRROR_MAX_AGE_MS', 1_000, MIRROR_MAX_AGE_LIMIT_MS),
     publicUrl: webAddress('PUBLIC_URL'),
@@ -103,7 +100,6 @@ export function isLoopback (host: string): boolean {
   return LOOPBACK.test(host)
 }
 
-function hasHost (url: string): boolean {
-  if (url.startsWith('redis+sentinel://')) return /^redis\+sentinel:\/\/[^/]+\/[^/]+$/.test(url)
-  return URL.canParse(url) && /^[^,]+$/.test(new URL(url).host)
+function isPostgresUrl (url: string): boolean {
+  return /^postgres(ql)?:\/\//.test(url) && URL.canParse(url) && /^[^,]+$/.test(new URL(url).host)
 }

@@ -52,6 +52,7 @@ test('settings that are taken', async t => {
     [{ REDIS_URL: 'rediss://:secret@h' }, { redisUrl: 'rediss://:secret@h' }],
     [{ REDIS_URL: 'redis://a:1,redis://b:2' }, { redisUrl: 'redis://a:1,redis://b:2' }],
     [{ REDIS_URL: 'redis+sentinel://a:1,b:2/main' }, { redisUrl: 'redis+sentinel://a:1,b:2/main' }],
+    [{ REDIS_URL: 'rediss+sentinel://u:p%40@a,b/main?sentinelPassword=s&db=2' }, { redisUrl: 'rediss+sentinel://u:p%40@a,b/main?sentinelPassword=s&db=2' }],
     [{ TOLLGATE_ADMIN_KEY: 'prv_my-env-2_ABCdef0123456789' }, { adminKey: 'prv_my-env-2_ABCdef0123456789' }],
     [{ MIRROR_MAX_AGE_MS: '0' }, { mirrorMaxAgeMs: 0 }],
     [{ MIRROR_MAX_AGE_MS: '900000' }, { mirrorMaxAgeMs: 900_000 }],
@@ -76,7 +77,10 @@ test('settings that are refused, by name', async t => {
     ['LOG_LEVEL', ['verbose', 'INFO', '30']],
     ['HOST', ['0.0.0.0', '::', '192.168.1.10', 'example.org', '127.0.0.1.example.org']],
     ['DATABASE_URL', ['mysql://h/d', 'localhost:5432', 'postgres://', 'postgres:///d', '/var/run/postgresql']],
-    ['REDIS_URL', ['http://h', 'localhost:6379', 'redis://', 'redis://a,b', 'redis://a,http://b']],
+    ['REDIS_URL', [
+      'http://h', 'localhost:6379', 'redis://', 'redis://a,b', 'redis://a,http://b', 'redis://a,rediss://b', 'redis://a:x', 'redis+sentinel://a',
+      'redis+sentinel:///main', 'redis+sentinel://a,/main', 'redis+sentinel://a/main?password=p', 'redis+sentinel://a/main?db=one', 'redis+sentinel://u:%@a/main'
+    ]],
     ['TOLLGATE_ADMIN_KEY', [
       'secret', 'prv_live_short', 'pub_live_0123456789abcdef', 'prv__0123456789abcdef', 'prv_Live_0123456789abcdef',
       'prv_live_0123456789abcde!', `prv_${'e'.repeat(64)}_0123456789abcdef`, 'prv_1live_0123456789abcdef'

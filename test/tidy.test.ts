@@ -13,7 +13,7 @@ const PURE_LIBRARIES = ['temporal-polyfill']
 /** Each line may import itself and the lines above it; so the first is everybody's. */
 const LAYERS = [
   ['src/errors.ts'],
-  ['src/domain/', 'src/config.ts'],
+  ['src/domain/', 'src/redis-url.ts', 'src/config.ts'],
   ['src/storage/'],
   ['src/payments/'],
   ['src/operations/'],
