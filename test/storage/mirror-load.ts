@@ -62,10 +62,10 @@ export function loadOn (mirror: Mirror, count: number): MirrorLoad {
     const reading = await timed(async () => await mirror.read(org, [keyOf(org)]))
     if (reading === undefined) return
     const { version, counters: [counter] } = reading
-    if (counter !== undefined && counter.value.used !== BigInt(org) * ORG_STEP + BigInt(counter.value.version)) wrong.push(`${org} has ${counter.value.used}`)
-    for (const entry of [version && { of: version.value, at: version.confirmedAt }, counter && { of: counter.value.version, at: counter.confirmedAt }]) {
-      if (entry !== undefined && confirmedAt.get(entry.of) !== entry.at) wrong.push(`${org}: version ${entry.of} was not confirmed at ${entry.at}`)
-    }
+    const expected = counter && BigInt(org) * ORG_STEP + BigInt(counter.value.version)
+    if (counter?.value.used !== expected) wrong.push(`${org} has ${counter?.value.used}, not ${expected}`)
+    const seen = [[version?.value, version?.confirmedAt], [counter?.value.version, counter?.confirmedAt]] as const
+    for (const [of, at] of seen) if (of !== undefined && confirmedAt.get(of) !== at) wrong.push(`${org}: version ${of} was not confirmed at ${at}`)
     if (published !== undefined && version?.value === lane.version && counter?.value.version === lane.version) lane.confirmed = lane.version
   }
 
