@@ -17,7 +17,7 @@ export interface RedisMirrorOptions {
 }
 
 export function redisMirror ({ url, ledgerId, ageMaxMs, onError }: RedisMirrorOptions): Mirror {
-  const redis = openRedis(url, onError)
+  const { redis, close } = openRedis(url, onError)
   const entries = redis instanceof Cluster ? clusterEntries(redis) : serverEntries(redis)
   // The braces put all keys of an org in one slot of a cluster.
   const versionKey = (org: number): string => `tollgate:${ledgerId}:{${org}}`
@@ -33,7 +33,7 @@ export function redisMirror ({ url, ledgerId, ageMaxMs, onError }: RedisMirrorOp
       return await entries.put(perOrg, [now, ageMaxMs, CLOCK_SKEW_MAX_MS, ENTRY_KEPT_MS])
     },
     ping: async () => await entries.ping(),
-    close: async () => entries.close()
+    close: async () => close()
   }
 
   function entriesOf ({ org, version, counters, confirmedAt }: Publication, now: number): KeyEntry[] {

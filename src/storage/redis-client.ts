@@ -47,19 +47,43 @@ const ONE_SERVER = {
   reconnectOnError: (error: Error) => error.message.includes('READONLY')
 } satisfies RedisOptions
 
+export interface OpenRedis {
+  readonly redis: Server | Nodes
+  readonly close: () => void
+}
+
 /** @param onError told about lost and regained connections; not called for each failed command */
-export function openRedis (text: string, onError: (error: Error) => void): Server | Nodes {
+export function openRedis (text: string, onError: (error: Error) => void): OpenRedis {
   const address = parseRedisUrl(text)
   if (address === undefined) throw new TypeError('REDIS_URL cannot be read')
   if (address.kind === 'cluster') {
     const cluster = new Cluster([...address.nodes], clusterOptions(address.access))
     cluster.on('error', onError)
     cluster.on('node error', onError)
-    return cluster as unknown as Nodes
+    return { redis: cluster as unknown as Nodes, close: () => cluster.disconnect() }
   }
   const server = address.kind === 'server' ? new Redis(address.url, ONE_SERVER) : new Redis(sentinelOptions(address))
   server.on('error', onError)
-  return server as Server
+  const close = reviving(server)
+  return { redis: server as Server, close }
+}
+
+/**
+ * A sentinel that speaks of another master while this client is looking for it ends the client for good (ioredis 6.0).
+ * So one that ended unasked is told to connect. @returns what ends it
+ */
+function reviving (server: Redis): () => void {
+  let timer: NodeJS.Timeout | undefined
+  let closed = false
+  server.on('end', () => {
+    if (closed) return
+    timer = setTimeout(() => { server.connect().catch(() => {}) }, RECONNECT_DELAY_MS)
+  })
+  return () => {
+    closed = true
+    clearTimeout(timer)
+    server.disconnect()
+  }
 }
 
 function sentinelOptions ({ sentinels, name, database, access, sentinelAccess }: SentinelAddress) {

@@ -94,8 +94,7 @@ export function clusterEntries (cluster: Nodes): RedisEntries {
         // Whoever says that the key is elsewhere is well.
         if (answer instanceof Error && !isRedirection(answer)) throw answer
       }))
-    },
-    close: () => cluster.disconnect()
+    }
   }
 }
 

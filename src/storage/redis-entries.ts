@@ -16,7 +16,6 @@ export interface RedisEntries {
   put (perOrg: ReadonlyArray<readonly KeyEntry[]>, stamps: readonly number[]): Promise<number>
   /** @throws unless every server that is needed answers in time */
   ping (): Promise<void>
-  close (): void
 }
 
 /** Few at once: what waits for one answer goes together in the next question. */
@@ -37,8 +36,7 @@ export function serverEntries (server: Server): RedisEntries {
         await guarded(async () => await server.publishEntries(...scriptArguments(entries, stamps)) as number)))
       return counts.reduce((sum, count) => sum + count, 0)
     },
-    ping: async () => { await guarded(async () => await server.get('tollgate:ping')) },
-    close: () => server.disconnect()
+    ping: async () => { await guarded(async () => await server.get('tollgate:ping')) }
   }
 }
 

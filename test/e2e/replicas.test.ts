@@ -1,52 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
-import type { Api } from './api.ts'
 import { inBackground, inParallel } from './callers.ts'
+import { compareOn, inexact, LAG_MS, orderOf, PLANS, subscribe, subscribed, usedAfter, usedBy } from './pairs.ts'
 import { failedPublishes, mirrorIs, type Replicas, replicasMissing, twoReplicas } from './replicas.ts'
 import { sizeOf } from './sizes.ts'
 
 const SKIP = { skip: replicasMissing }
 const [LANES, PAIRS, OTHERS] = [sizeOf('LANES', 20), sizeOf('PAIRS', 10_000), sizeOf('OTHERS', 6)]
 const [PARTS, PARTS_AGAIN_MAX] = [10, 5]
-/** What the design promises while Redis fails, and what a busy machine takes to send a request. */
-const [LAG_MS, MARGIN_MS] = [1_000, 250]
-
-const PLANS = {
-  plans: {
-    'plan:free@0': { features: { 'feature:pair': { tiers: [{ upto: 1e9 }] }, 'feature:other': { tiers: [{ upto: 1e9 }] } } },
-    'plan:pro@0': { features: { 'feature:pair': { tiers: [{ upto: 2e9 }] }, 'feature:other': { tiers: [{ upto: 2e9 }] } } }
-  }
-}
-
-async function subscribe (api: Api, org: string, plan = 'plan:free@0'): Promise<void> {
-  const { status, text } = await api.post('/v1/subscribe', { org, phases: [{ features: [plan] }] })
-  if (status !== 200) throw new Error(text)
-}
-
-async function subscribed (api: Api, prefix: string, count: number): Promise<string[]> {
-  const orgs = Array.from({ length: count }, (_, i) => `org:${prefix}-${i}`)
-  await Promise.all(orgs.map(async org => await subscribe(api, org)))
-  return orgs
-}
-
-async function usedAfter (api: Api, org: string, feature = 'feature:pair'): Promise<number> {
-  const { status, text, body: { used } } = await api.post('/v1/report', { org, feature })
-  if (status !== 200 || used === undefined) throw new Error(text)
-  return used
-}
-
-/** What the replica says now, in one of the ways there are to ask. */
-async function usedBy (api: Api, org: string, way: 'can' | 'all' | 'usage' = 'can'): Promise<number | undefined> {
-  if (way === 'usage') return (await api.get('/v1/usage', { org, feature: 'feature:pair' })).body.current?.used
-  if (way === 'all') return (await api.get('/v1/can', { org })).body.features?.find(({ feature }) => feature === 'feature:pair')?.used
-  return (await api.get('/v1/can', { org, feature: 'feature:pair' })).body.used
-}
-
-function orderOf ({ apis: [a, b] }: Pick<Replicas, 'apis'>, n: number): readonly [Api, Api] {
-  return n % 2 === 0 ? [a, b] : [b, a]
-}
-
 /** Pairs of each org, one after the other: what one replica answers, the other one must say. @returns those that were stale */
 async function pairsOf (replicas: Replicas, orgs: readonly string[], from: number, to: number): Promise<string[]> {
   const stale: string[] = []
@@ -158,13 +120,6 @@ t.test('a subscription that one replica made the other one knows at once', SKIP,
   t.strictSame(wrong, [])
 })
 
-interface Answered { readonly used: number, readonly at: number }
-
-/** The latest figure that was answered so long ago that every replica must know it by `now`. */
-function dueAt (answered: readonly Answered[], now: number): number {
-  return answered.findLast(({ at }) => at <= now - LAG_MS - MARGIN_MS)?.used ?? 0
-}
-
 /** What can happen to Redis, and to the way there, while the callers go on. */
 async function trouble (t: Test, { redis, firstToRedis, apis }: Replicas, client: Redis): Promise<void> {
   const sane = async () => await mirrorIs('ok', apis)
@@ -201,38 +156,13 @@ t.test('Redis cut off, frozen, wiped and killed: answers stay right, reads lag a
   t.teardown(() => client.disconnect())
   await replicas.apis[0].post('/v1/push', PLANS)
   const orgs = await subscribed(replicas.apis[0], 'faulty', LANES)
-  const history = orgs.map((): Answered[] => [])
-  const wrong: string[] = []
-  let lagging = 0
-  const lanes = inBackground(LANES, async (lane, n) => {
-    const [org, answered] = [orgs[lane] as string, history[lane] as Answered[]]
-    // Where the reader never writes, nothing but the age of an entry tells it to ask the ledger.
-    const [writer, reader] = orderOf(replicas, lane % 2 === 0 ? 0 : n)
-    const reported = await usedAfter(writer, org)
-    answered.push({ used: reported, at: performance.now() })
-    if (reported !== n + 1) wrong.push(`${org}: report ${n + 1} was answered ${reported}`)
-    const due = dueAt(answered, performance.now())
-    const read = await usedBy(reader, org) ?? -1
-    if (read < due || read > reported) wrong.push(`${org}: read ${read} where ${due} to ${reported} were right`)
-    if (read < reported) lagging += 1
-  })
+  const callers = compareOn(replicas, orgs)
   await trouble(t, replicas, client)
-  await lanes.stop()
+  const { pairs, lagging, wrong, last } = await callers.stop()
   await mirrorIs('ok', replicas.apis)
   await sleep(LAG_MS)
-  t.comment(`${lanes.rounds()} pairs, of which ${lagging} read an older figure`)
+  t.comment(`${pairs} pairs, of which ${lagging} read an older figure`)
   t.strictSame(wrong, [])
   t.ok(lagging > 0, 'a replica that was cut off from Redis could not tell the other one at once')
-
-  const late: string[] = []
-  await inParallel(LANES, async lane => {
-    const last = history[lane]?.at(-1)?.used ?? 0
-    for (const api of replicas.apis) if (await usedBy(api, orgs[lane] as string) !== last) late.push(`${orgs[lane]} is not at ${last}`)
-    for (let n = 1; n <= 20; n += 1) {
-      const [writer, reader] = orderOf(replicas, n)
-      const reported = await usedAfter(writer, orgs[lane] as string)
-      if (reported !== last + n || await usedBy(reader, orgs[lane] as string) !== reported) late.push(`${orgs[lane]} after ${reported}`)
-    }
-  })
-  t.strictSame(late, [], 'with Redis back, every read is exact again')
+  t.strictSame(await inexact(replicas, last), [], 'with Redis back, every read is exact again')
 })

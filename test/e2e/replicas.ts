@@ -10,6 +10,7 @@ import { type Api, apiOf, type ApiOptions } from './api.ts'
 export const replicasMissing: string | false = postgresMissing || redisProgramMissing
 
 const ERRORS_SHOWN_MAX = 20
+const MIRROR_WITHIN_MS = 15_000
 
 export interface Replicas {
   readonly databaseUrl: string
@@ -22,24 +23,30 @@ export interface Replicas {
 
 /** Two processes on a new database and a Redis of their own. */
 export async function twoReplicas (t: Test, options: ApiOptions = {}): Promise<Replicas> {
-  const databaseUrl = await freshDatabase(t)
   const redis = await privateRedis(t)
   const firstToRedis = await tcpProxy(t, redis.port)
-  const urls = [firstToRedis.url(redis.url), redis.url] as const
+  return { redis, firstToRedis, ...await replicasOn(t, [firstToRedis.url(redis.url), redis.url], options) }
+}
+
+/** Two processes on a new database, with these settings of `REDIS_URL`. */
+export async function replicasOn (
+  t: Test, redisUrls: readonly [string, string], options: ApiOptions = {}
+): Promise<Pick<Replicas, 'databaseUrl' | 'services' | 'apis'>> {
+  const databaseUrl = await freshDatabase(t)
   const start = async (redisUrl: string) => await serve(t, { env: { DATABASE_URL: databaseUrl, REDIS_URL: redisUrl } })
-  const services = await Promise.all([start(urls[0]), start(urls[1])])
+  const services = await Promise.all([start(redisUrls[0]), start(redisUrls[1])])
   t.teardown(() => {
     const errors = services.flatMap(({ output }) => output().split('\n').filter(line => line.startsWith('{"level":50')))
     if (!t.passing() && errors.length > 0) t.comment(errors.slice(0, ERRORS_SHOWN_MAX).join('\n'))
   })
   const apis = services.map(({ url }) => apiOf(t, url, options)) as [Api, Api]
   await mirrorIs('ok', apis)
-  return { databaseUrl, redis, firstToRedis, services, apis }
+  return { databaseUrl, services, apis }
 }
 
 /** Every replica has seen by itself that the mirror is there. */
 export async function mirrorIs (state: 'ok', apis: readonly Api[]): Promise<void> {
-  for (const api of apis) await until(`the mirror is ${state}`, async () => (await api.get('/readyz')).body.checks?.mirror === state)
+  for (const api of apis) await until(`the mirror is ${state}`, async () => (await api.get('/readyz')).body.checks?.mirror === state, MIRROR_WITHIN_MS)
 }
 
 /** How often a replica answered a report although the mirror had not taken it in time. */
