@@ -7,7 +7,7 @@ import { type RedisEntries, scriptArguments } from './redis-entries.ts'
 
 const SLOTS = 16_384
 /** Few at once, as for one server. */
-const LIMITS = { batchMax: 500, inFlightMax: 4, waitingMax: 50_000 }
+const LIMITS = { batchMax: 1_000, inFlightMax: 4, waitingMax: 50_000 }
 /** Redis Cluster has no more; addresses change when its machines do. */
 const NODES_MAX = 1_000
 /** After a failure, but no more often: who serves which slots? Each time costs a connection. */
