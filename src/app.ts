@@ -9,6 +9,7 @@ import auth from './plugins/auth.ts'
 import errors, { clientErrorText, handleError } from './plugins/errors.ts'
 import health from './plugins/health.ts'
 import { toJson } from './plugins/json.ts'
+import idempotency from './plugins/idempotency.ts'
 import jsonBody from './plugins/json-body.ts'
 import metricsPlugin, { type Metrics } from './plugins/metrics.ts'
 import openapi from './plugins/openapi.ts'
@@ -120,6 +121,7 @@ export async function buildApp (options: AppOptions): Promise<FastifyInstance> {
   await app.register(async guarded => {
     await guarded.register(auth, { adminKey, openEnvironment, keys: stores.keys })
     await guarded.register(testClock)
+    await guarded.register(idempotency)
     await guarded.register(async v1 => {
       const all = [
         reportRoutes, reportsRoutes, canRoutes, consumeRoutes, usageRoutes, reservationRoutes, costRoutes, eventRoutes, correctionRoutes,

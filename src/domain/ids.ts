@@ -134,6 +134,14 @@ export function parseEventId (text: string, pointer = '/id'): string {
   return text
 }
 
+/** @throws TollgateError `invalid_id` */
+export function parseIdempotencyKey (text: string, pointer = 'idempotency-key'): string {
+  if (text.length > EVENT_ID_MAX || !PRINTABLE.test(text)) {
+    throw new TollgateError('invalid_id', `Idempotency-Key must be 1 to ${EVENT_ID_MAX} printable characters`, { pointer })
+  }
+  return text
+}
+
 export function isEnvironmentName (text: string): boolean {
   return ENVIRONMENT.test(text)
 }

@@ -1,6 +1,7 @@
 import swagger, { type SwaggerTransform } from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import fp from 'fastify-plugin'
+import { IDEMPOTENCY_HEADER } from './idempotency.ts'
 import { CLOCK_HEADER } from './test-clock.ts'
 
 const DESCRIPTION = `Report what customers use, ask what they may still use, read it back.
@@ -11,11 +12,22 @@ filled in under Authorize.`
 
 const CLOCK = { type: 'string', description: 'The id of a test clock: the call happens there, at its time' }
 
-/** The header is looked at in one place, before routes: it is shown here, so that no route has to read it. */
-const withClockHeader: SwaggerTransform = ({ schema, url, route: { config } }) => {
-  if (config?.scope === undefined || config.ownEnvironment === true) return { schema, url }
+const IDEMPOTENCY_KEY = {
+  type: 'string',
+  description: 'Makes it safe to send this again, for 24 hours: the same request with the same key is carried out once, and answered the ' +
+    'same, with `Idempotent-Replayed: true`. 1 to 255 printable characters, new for each request. 409 while the first one is carried out, ' +
+    '422 for another request or another caller. What was refused is carried out anew.'
+}
+
+/** Headers that are looked at in one place, around routes, are shown here, so that no route has to read them. */
+const withHeaders: SwaggerTransform = ({ schema, url, route: { config } }) => {
+  const ours = {
+    ...(config?.idempotency === 'keep' && { [IDEMPOTENCY_HEADER]: IDEMPOTENCY_KEY }),
+    ...(config?.scope !== undefined && config.ownEnvironment !== true && { [CLOCK_HEADER]: CLOCK })
+  }
+  if (Object.keys(ours).length === 0) return { schema, url }
   const headers = (schema.headers ?? { type: 'object' }) as { properties?: object }
-  return { schema: { ...schema, headers: { ...headers, properties: { ...headers.properties, [CLOCK_HEADER]: CLOCK } } }, url }
+  return { schema: { ...schema, headers: { ...headers, properties: { ...headers.properties, ...ours } } }, url }
 }
 
 export interface OpenapiOptions {
@@ -25,7 +37,7 @@ export interface OpenapiOptions {
 /** The document is made from the routes that are registered after it: `/openapi.json`, and Swagger UI at `/docs`. */
 export default fp<OpenapiOptions>(async (app, { version }) => {
   await app.register(swagger, {
-    transform: withClockHeader,
+    transform: withHeaders,
     openapi: {
       openapi: '3.1.0',
       info: { title: 'Tollgate', version, description: DESCRIPTION, license: { name: 'Apache-2.0', identifier: 'Apache-2.0' } },

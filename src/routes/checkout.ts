@@ -37,7 +37,7 @@ const PaymentMethods = Type.Object({
 
 export const checkoutRoutes: FastifyPluginAsyncTypebox = async app => {
   app.post('/checkout', {
-    config: { scope: 'write' },
+    config: { scope: 'write', idempotency: 'keep' },
     schema: {
       tags: ['orgs'],
       summary: 'A page on which a customer confirms a plan',

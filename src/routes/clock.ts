@@ -30,7 +30,7 @@ const Ready = Type.Object({ ...Clock.properties, status: Type.Literal('ready') }
 /** Tier's test clocks. A clock belongs to the environment that the key opens, also where a call names another clock. */
 export const clockRoutes: FastifyPluginAsyncTypebox = async app => {
   app.post('/clock', {
-    config: { scope: 'write', ownEnvironment: true },
+    config: { scope: 'write', ownEnvironment: true, idempotency: 'keep' },
     preValidation: anyCase(Body),
     schema: {
       tags: ['environments'],

@@ -74,7 +74,7 @@ const Page = Type.Object({
 
 export const keyRoutes: FastifyPluginAsyncTypebox = async app => {
   app.post('/keys', {
-    config: { scope: 'admin', ownEnvironment: true },
+    config: { scope: 'admin', ownEnvironment: true, idempotency: 'keep' },
     schema: {
       tags: ['keys'],
       summary: 'Create a key',
@@ -107,7 +107,7 @@ export const keyRoutes: FastifyPluginAsyncTypebox = async app => {
   }, async ({ params: { id }, principal: { environment } }) => wire(await getKey(app.stores, environment, id)))
 
   app.post('/keys/:id/rotate', {
-    config: { scope: 'admin', ownEnvironment: true },
+    config: { scope: 'admin', ownEnvironment: true, idempotency: 'keep' },
     schema: {
       tags: ['keys'],
       summary: 'Replace a key by a new one',

@@ -103,7 +103,7 @@ const Whoami = Type.Object({
 
 export const orgRoutes: FastifyPluginAsyncTypebox = async app => {
   app.post('/subscribe', {
-    config: { scope: 'write' },
+    config: { scope: 'write', idempotency: 'keep' },
     schema: {
       tags: ['orgs'],
       summary: 'Subscribe an org to plans, now or later',

@@ -127,7 +127,7 @@ export const planRoutes: FastifyPluginAsyncTypebox = async app => {
   })
 
   app.post('/push', {
-    config: { scope: 'admin' },
+    config: { scope: 'admin', idempotency: 'keep' },
     bodyLimit: BODY_BYTES_MAX,
     schema: {
       tags: ['plans'],
@@ -165,7 +165,7 @@ export const planRoutes: FastifyPluginAsyncTypebox = async app => {
   })
 
   app.post('/plans', {
-    config: { scope: 'admin' },
+    config: { scope: 'admin', idempotency: 'keep' },
     bodyLimit: BODY_BYTES_MAX,
     schema: {
       tags: ['plans'],

@@ -51,7 +51,7 @@ export const subscriptionRoutes: FastifyPluginAsyncTypebox = async app => {
   })
 
   app.post('/orgs/:org/subscriptions', {
-    config: { scope: 'write' },
+    config: { scope: 'write', idempotency: 'keep' },
     schema: {
       tags: ['orgs'],
       summary: 'Add a plan, or one feature of a plan, to what an org holds',

@@ -7,6 +7,7 @@ import type { Database } from './database.ts'
 import { type Environments, environmentStore } from './environments.ts'
 import { type EventLog, eventLog } from './event-log.ts'
 import { type Features, featureStore } from './features.ts'
+import { type IdempotencyKeys, idempotencyKeyStore } from './idempotency-keys.ts'
 import { type Keys, keyStore } from './keys.ts'
 import { type Ledger, ledger, type LedgerEvents } from './ledger.ts'
 import { type LedgerReader, ledgerReader } from './ledger-reader.ts'
@@ -42,6 +43,7 @@ export interface Stores {
   readonly environments: Environments
   readonly clocks: Clocks
   readonly keys: Keys
+  readonly idempotencyKeys: IdempotencyKeys
   readonly orgs: Orgs
   readonly orgList: OrgList
   readonly orgDeletion: OrgDeletion
@@ -88,6 +90,7 @@ export async function openStores ({ database: unwatched, mirrorFor, mirrorAgeMax
     environments: environmentStore(database),
     clocks: clockStore(database),
     keys: keyStore(database),
+    idempotencyKeys: idempotencyKeyStore(database),
     orgs,
     orgList: orgList(database, orgs),
     orgDeletion: orgDeletion(database),

@@ -1,0 +1,17 @@
+import type { Instant } from '../domain/entitlement.ts'
+import { keptSince } from '../operations/idempotency.ts'
+import type { Stores } from '../storage/stores.ts'
+
+const PAGES_MAX = 1_000
+
+/**
+ * Deletes keys that count no more, page by page. It may run on every replica, and stop anywhere.
+ * @param now the clock on the wall
+ */
+export async function sweepIdempotencyKeys (
+  { idempotencyKeys }: Pick<Stores, 'idempotencyKeys'>, now: Instant, signal?: AbortSignal
+): Promise<void> {
+  for (let page = 0; page < PAGES_MAX; page += 1) {
+    if (signal?.aborted === true || !await idempotencyKeys.sweep(keptSince(now))) return
+  }
+}
