@@ -13,6 +13,7 @@ import idempotency from './plugins/idempotency.ts'
 import jsonBody from './plugins/json-body.ts'
 import metricsPlugin, { type Metrics } from './plugins/metrics.ts'
 import openapi from './plugins/openapi.ts'
+import rateLimit, { type RateLimitTerms } from './plugins/rate-limit.ts'
 import testClock from './plugins/test-clock.ts'
 import { canRoutes } from './routes/can.ts'
 import { checkoutRoutes } from './routes/checkout.ts'
@@ -62,6 +63,8 @@ export interface AppOptions {
   /** Of the settings. */
   readonly publicUrl: string | undefined
   readonly manualCheckoutInLive: boolean
+  /** undefined: none */
+  readonly rateLimit?: RateLimitTerms | undefined
   readonly logger: FastifyBaseLogger
   readonly version: string
 }
@@ -120,6 +123,9 @@ export async function buildApp (options: AppOptions): Promise<FastifyInstance> {
   await app.register(checkoutPage, { prefix: MANUAL_PATH, manual })
   await app.register(async guarded => {
     await guarded.register(auth, { adminKey, openEnvironment, keys: stores.keys })
+    if (options.rateLimit !== undefined) {
+      await guarded.register(rateLimit, { ...options.rateLimit, open: adminKey === undefined, onUncounted: metrics.uncountedRequest })
+    }
     await guarded.register(testClock)
     await guarded.register(idempotency)
     await guarded.register(async v1 => {

@@ -12,6 +12,9 @@ export interface Config {
   /** undefined: open, on loopback only */
   readonly adminKey: string | undefined
   readonly mirrorMaxAgeMs: number
+  /** Of one key, in one window; 0: as many as it likes */
+  readonly rateLimitRequestsPerKey: number
+  readonly rateLimitWindowSeconds: number
   /** Where browsers reach this service, without a slash at its end; undefined: where callers do. */
   readonly publicUrl: string | undefined
   readonly manualCheckoutInLive: boolean
@@ -21,6 +24,8 @@ export interface Config {
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1)$/
 const MIRROR_MAX_AGE_LIMIT_MS = 900_000
+const RATE_LIMIT_REQUESTS_MAX = 1_000_000
+const RATE_LIMIT_WINDOW_MAX_SECONDS = 3_600
 
 /** All that is wrong with the settings, one readable line each. */
 export class ConfigProblems extends Error {
@@ -39,11 +44,11 @@ export function loadConfig (env: Env): Config {
   const problems: string[] = []
   const text = (name: string): string | undefined => env[name]?.trim() || undefined
 
-  function whole (name: string, standard: number, max: number): number {
+  function whole (name: string, standard: number, max: number, min = 0): number {
     const value = text(name)
     if (value === undefined) return standard
-    if (/^\d+$/.test(value) && Number(value) <= max) return Number(value)
-    problems.push(`${name} must be a whole number from 0 to ${max}, not "${value}"`)
+    if (/^\d+$/.test(value) && Number(value) >= min && Number(value) <= max) return Number(value)
+    problems.push(`${name} must be a whole number from ${min} to ${max}, not "${value}"`)
     return standard
   }
 
@@ -87,6 +92,8 @@ export function loadConfig (env: Env): Config {
     redisUrl: url('REDIS_URL', ['redis', 'rediss', 'redis+sentinel', 'rediss+sentinel'], value => parseRedisUrl(value) !== undefined),
     adminKey,
     mirrorMaxAgeMs: whole('MIRROR_MAX_AGE_MS', 1_000, MIRROR_MAX_AGE_LIMIT_MS),
+    rateLimitRequestsPerKey: whole('RATE_LIMIT_REQUESTS_PER_KEY', 0, RATE_LIMIT_REQUESTS_MAX),
+    rateLimitWindowSeconds: whole('RATE_LIMIT_WINDOW_SECONDS', 1, RATE_LIMIT_WINDOW_MAX_SECONDS, 1),
     publicUrl: webAddress('PUBLIC_URL'),
     manualCheckoutInLive: flag('MANUAL_CHECKOUT_IN_LIVE'),
     logLevel

@@ -7,12 +7,14 @@ import { type Config, ConfigProblems, loadConfig } from './config.ts'
 import { environmentOfKey } from './domain/key.ts'
 import { loggable } from './plugins/errors.ts'
 import { createMetrics } from './plugins/metrics.ts'
+import type { RateLimitTerms } from './plugins/rate-limit.ts'
 import type { Database } from './storage/database.ts'
 import { FolderInUse } from './storage/folder-lock.ts'
 import { redisMirror } from './storage/mirror-redis.ts'
 import { pgliteDatabase } from './storage/pglite.ts'
 import { postgresDatabase } from './storage/postgres.ts'
-import { openStores } from './storage/stores.ts'
+import { rateLimitRedis } from './storage/rate-limit-redis.ts'
+import { openStores, type Stores } from './storage/stores.ts'
 
 const DRAIN_TIMEOUT_MS = 30_000
 /** Log lines are written together, and none later than this. */
@@ -51,6 +53,12 @@ async function openDatabase ({ databaseUrl, dataDir }: Config, patienceMs: numbe
   }
 }
 
+function rateLimitOf (config: Config, { ledgerId }: Stores, onError: (error: Error) => void): RateLimitTerms | undefined {
+  const { rateLimitRequestsPerKey: requestsMax, rateLimitWindowSeconds: windowSeconds, redisUrl: url } = config
+  if (requestsMax === 0) return undefined
+  return { requestsMax, windowSeconds, redis: url === undefined ? undefined : rateLimitRedis({ url, ledgerId, onError }) }
+}
+
 async function start (env: NodeJS.ProcessEnv, hosting: Hosting): Promise<void> {
   const config = loadConfig(env)
   const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
@@ -73,10 +81,12 @@ async function start (env: NodeJS.ProcessEnv, hosting: Hosting): Promise<void> {
   if (environment !== undefined) await stores.environments.ensure(environment)
 
   const { adminKey, publicUrl, manualCheckoutInLive } = config
-  const app = await buildApp({ stores, metrics, adminKey, openEnvironment, publicUrl, manualCheckoutInLive, logger, version })
+  const rateLimit = rateLimitOf(config, stores, error => warn(error, 'the counts of the rate limit are away'))
+  const app = await buildApp({ stores, metrics, adminKey, openEnvironment, publicUrl, manualCheckoutInLive, rateLimit, logger, version })
   const jobs = startJobs(stores, warn)
   app.addHook('onClose', async () => {
     await jobs.stop()
+    rateLimit?.redis?.close()
     await stores.close()
   })
   const ledger = config.databaseUrl === undefined ? `embedded in ${config.dataDir}` : 'PostgreSQL'

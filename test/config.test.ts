@@ -10,6 +10,8 @@ const standard: Config = {
   redisUrl: undefined,
   adminKey: undefined,
   mirrorMaxAgeMs: 1_000,
+  rateLimitRequestsPerKey: 0,
+  rateLimitWindowSeconds: 1,
   publicUrl: undefined,
   manualCheckoutInLive: false,
   logLevel: 'info'
@@ -56,6 +58,8 @@ test('settings that are taken', async t => {
     [{ TOLLGATE_ADMIN_KEY: 'prv_my-env-2_ABCdef0123456789' }, { adminKey: 'prv_my-env-2_ABCdef0123456789' }],
     [{ MIRROR_MAX_AGE_MS: '0' }, { mirrorMaxAgeMs: 0 }],
     [{ MIRROR_MAX_AGE_MS: '900000' }, { mirrorMaxAgeMs: 900_000 }],
+    [{ RATE_LIMIT_REQUESTS_PER_KEY: '1000000' }, { rateLimitRequestsPerKey: 1_000_000 }],
+    [{ RATE_LIMIT_WINDOW_SECONDS: '3600' }, { rateLimitWindowSeconds: 3_600 }],
     [{ PUBLIC_URL: 'https://Tollgate.example.com/' }, { publicUrl: 'https://tollgate.example.com' }],
     [{ PUBLIC_URL: 'http://localhost:8080' }, { publicUrl: 'http://localhost:8080' }],
     [{ PUBLIC_URL: 'https://example.com/billing/' }, { publicUrl: 'https://example.com/billing' }],
@@ -70,6 +74,8 @@ test('settings that are refused, by name', async t => {
   const cases: Array<[name: string, values: string[]]> = [
     ['PORT', ['65536', '-1', '80.5', '0x50', '8080/tcp', 'http', '1e3', '٨٠']],
     ['MIRROR_MAX_AGE_MS', ['900001', '-1', '1s', '0.5']],
+    ['RATE_LIMIT_REQUESTS_PER_KEY', ['1000001', '-1', '0.5', 'off']],
+    ['RATE_LIMIT_WINDOW_SECONDS', ['0', '3601', '1s', '0.5']],
     ['PUBLIC_URL', [
       'tollgate.example.com', 'ftp://h', 'https://', 'https:///h', 'https://u:p@h', 'https://h/?a', 'https://h/#a', 'javascript:alert(1)', 'https://h:x'
     ]],

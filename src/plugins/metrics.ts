@@ -9,6 +9,8 @@ const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5
 export interface Metrics extends StoreEvents {
   readonly registry: Registry
   request (method: string, route: string, status: number, seconds: number): void
+  /** Let through while the counts of the rate limit were away. */
+  uncountedRequest (): void
   /** @param waiting reads the length of the ledger's queue */
   watchQueue (waiting: () => number): void
 }
@@ -38,6 +40,7 @@ export function createMetrics (warn: (error: unknown, message: string) => void):
   const degraded = counter('degraded_answers_total', 'Answers without the ledger, by policy of the feature', ['policy'])
   // From the start at 0, so that the first one is an increase.
   for (const policy of OUTAGE_POLICIES) degraded.inc({ policy }, 0)
+  const uncounted = counter('rate_limit_uncounted_requests_total', 'Requests let through while Redis could not count them')
 
   return {
     registry,
@@ -47,6 +50,7 @@ export function createMetrics (warn: (error: unknown, message: string) => void):
       observers.set(name, child)
       child.observe(seconds)
     },
+    uncountedRequest: () => uncounted.inc(),
     watchQueue: waiting => {
       const gauge: Gauge = new Gauge({
         name: 'tollgate_ledger_waiting_events',

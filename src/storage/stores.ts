@@ -58,6 +58,8 @@ export interface Stores {
   readonly mirror: Mirror | undefined
   /** How old a mirror entry may be to be believed. */
   readonly mirrorAgeMaxMs: number
+  /** Names this ledger in Redis. */
+  readonly ledgerId: string
   /** The ledger's: signs links that leave the service and come back. */
   readonly secret: string
   readonly events: StoreEvents
@@ -104,6 +106,7 @@ export async function openStores ({ database: unwatched, mirrorFor, mirrorAgeMax
     eventLog: eventLog(database),
     mirror,
     mirrorAgeMaxMs,
+    ledgerId: id,
     secret,
     events,
     confirm: publication => { confirm?.(publication).catch(events.publishFailed) },

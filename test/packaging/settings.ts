@@ -53,6 +53,13 @@ export const settings: readonly Setting[] = [
     text: '`true`: environment `live` may use the checkout page, which takes no payment'
   },
   { name: 'MIRROR_MAX_AGE_MS', member: 'mirrorMaxAgeMs', example: `${LIMIT_MS}`, text: `how old a mirror entry may be to be believed; at most ${LIMIT_MS}` },
+  {
+    name: 'RATE_LIMIT_REQUESTS_PER_KEY',
+    member: 'rateLimitRequestsPerKey',
+    example: '500',
+    text: 'how many requests a key may send in one window, over all replicas if there is Redis, else on each; 0 is without limit'
+  },
+  { name: 'RATE_LIMIT_WINDOW_SECONDS', member: 'rateLimitWindowSeconds', example: '60', text: 'how long that window is; 1 to 3600' },
   { name: 'LOG_LEVEL', member: 'logLevel', example: 'warn', text: '`trace`, `debug`, `info`, `warn`, `error`, `fatal`, `silent`' }
 ]
 
