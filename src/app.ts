@@ -6,6 +6,7 @@ import { TollgateError } from './errors.ts'
 import checkoutPage from './pages/checkout.ts'
 import { MANUAL_PATH, manualPayments } from './payments/manual.ts'
 import auth from './plugins/auth.ts'
+import connections, { CONNECTION_BOUNDS, type ConnectionBounds, serverOptions } from './plugins/connections.ts'
 import errors, { clientErrorText, handleError } from './plugins/errors.ts'
 import health from './plugins/health.ts'
 import { toJson } from './plugins/json.ts'
@@ -48,11 +49,6 @@ const FAREWELL_MS = 500
 const BODY_BYTES_MAX = 64 * 1024
 /** Of one id in a path, as characters: no id is longer. */
 const PATH_PARAM_LENGTH_MAX = 500
-const HEADER_BYTES_MAX = 16 * 1024
-const HEADERS_TIMEOUT_MS = 10_000
-const REQUEST_TIMEOUT_MS = 20_000
-/** Longer than the idle time of common load balancers, so that they close first. */
-const KEEP_ALIVE_TIMEOUT_MS = 72_000
 
 export interface AppOptions {
   readonly stores: Stores
@@ -65,6 +61,8 @@ export interface AppOptions {
   readonly manualCheckoutInLive: boolean
   /** undefined: none */
   readonly rateLimit?: RateLimitTerms | undefined
+  /** What differs from the standard. */
+  readonly connectionBounds?: Partial<ConnectionBounds> | undefined
   readonly logger: FastifyBaseLogger
   readonly version: string
 }
@@ -73,6 +71,7 @@ export interface AppOptions {
 export async function buildApp (options: AppOptions): Promise<FastifyInstance> {
   const { stores, metrics, adminKey, openEnvironment = 'test', publicUrl, manualCheckoutInLive, logger, version } = options
   const manual = manualPayments({ secret: stores.secret, publicUrl, inLive: manualCheckoutInLive })
+  const bounds = { ...CONNECTION_BOUNDS, ...options.connectionBounds }
   let stopping = false
   const app = Fastify({
     loggerInstance: logger,
@@ -83,9 +82,7 @@ export async function buildApp (options: AppOptions): Promise<FastifyInstance> {
     childLoggerFactory: logger => logger,
     bodyLimit: BODY_BYTES_MAX,
     routerOptions: { maxParamLength: PATH_PARAM_LENGTH_MAX },
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
-    http: { maxHeaderSize: HEADER_BYTES_MAX, headersTimeout: HEADERS_TIMEOUT_MS },
+    ...serverOptions(bounds),
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     // Nothing is coerced, filled in or dropped: what a caller sent is what is judged.
@@ -97,6 +94,7 @@ export async function buildApp (options: AppOptions): Promise<FastifyInstance> {
     }
   })
   app.setReplySerializer(toJson)
+  await app.register(connections, { connectionsMax: bounds.connectionsMax, metrics })
   app.decorate('stores', stores)
   app.decorate('payments', manual)
   // What arrives on open connections is answered and their callers are told to leave, before idle ones are closed: else

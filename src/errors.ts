@@ -34,7 +34,7 @@ export const errors = {
   unsupported_media_type: { status: 415, title: 'The content type is not supported' },
   event_conflict: { status: 422, title: 'This event id was used before with different content' },
   idempotency_key_reused: { status: 422, title: 'This Idempotency-Key was used before' },
-  rate_limited: { status: 429, title: 'Too many requests with this key' },
+  rate_limited: { status: 429, title: 'Too many requests' },
   headers_too_large: { status: 431, title: 'The request header is too large' },
   internal_error: { status: 500, title: 'Internal Server Error' },
   ledger_unavailable: { status: 503, title: 'The ledger cannot be reached; nothing was counted' },

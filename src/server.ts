@@ -6,6 +6,7 @@ import { startJobs } from './background/jobs.ts'
 import { type Config, ConfigProblems, loadConfig } from './config.ts'
 import { environmentOfKey } from './domain/key.ts'
 import { loggable } from './plugins/errors.ts'
+import type { ConnectionBounds } from './plugins/connections.ts'
 import { createMetrics } from './plugins/metrics.ts'
 import type { RateLimitTerms } from './plugins/rate-limit.ts'
 import type { Database } from './storage/database.ts'
@@ -31,6 +32,7 @@ export interface Hosting {
   readonly logToStderr?: boolean
   /** How long another process may still take to leave the folder; 0 if absent. */
   readonly folderPatienceMs?: number
+  readonly connectionBounds?: Partial<ConnectionBounds>
   /** @param address `127.0.0.1:8080` */
   readonly onListening?: (address: string) => void
 }
@@ -62,7 +64,7 @@ function rateLimitOf (config: Config, { ledgerId }: Stores, onError: (error: Err
 async function start (env: NodeJS.ProcessEnv, hosting: Hosting): Promise<void> {
   const config = loadConfig(env)
   const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
-  const { openEnvironment = 'test', logToStderr = false, folderPatienceMs = 0, onListening } = hosting
+  const { openEnvironment = 'test', logToStderr = false, folderPatienceMs = 0, connectionBounds, onListening } = hosting
   const output = pino.destination({ dest: logToStderr ? 2 : 1, sync: false, minLength: LOG_BUFFER_BYTES, periodicFlush: LOG_FLUSH_MS })
   const logger = pino({ level: config.logLevel }, output)
   const warn = (error: unknown, message: string): void => logger.warn({ err: loggable(error) }, message)
@@ -82,7 +84,9 @@ async function start (env: NodeJS.ProcessEnv, hosting: Hosting): Promise<void> {
 
   const { adminKey, publicUrl, manualCheckoutInLive } = config
   const rateLimit = rateLimitOf(config, stores, error => warn(error, 'the counts of the rate limit are away'))
-  const app = await buildApp({ stores, metrics, adminKey, openEnvironment, publicUrl, manualCheckoutInLive, rateLimit, logger, version })
+  const app = await buildApp({
+    stores, metrics, adminKey, openEnvironment, publicUrl, manualCheckoutInLive, rateLimit, connectionBounds, logger, version
+  })
   const jobs = startJobs(stores, warn)
   app.addHook('onClose', async () => {
     await jobs.stop()

@@ -11,6 +11,10 @@ export interface Metrics extends StoreEvents {
   request (method: string, route: string, status: number, seconds: number): void
   /** Let through while the counts of the rate limit were away. */
   uncountedRequest (): void
+  /** @param open reads the number of open connections */
+  watchConnections (open: () => Promise<number>): void
+  /** It found no place. */
+  connectionRefused (): void
   /** @param waiting reads the length of the ledger's queue */
   watchQueue (waiting: () => number): void
 }
@@ -40,6 +44,14 @@ export function createMetrics (warn: (error: unknown, message: string) => void):
   const degraded = counter('degraded_answers_total', 'Answers without the ledger, by policy of the feature', ['policy'])
   // From the start at 0, so that the first one is an increase.
   for (const policy of OUTAGE_POLICIES) degraded.inc({ policy }, 0)
+  let countConnections: () => Promise<number> = async () => 0
+  const connections: Gauge = new Gauge({
+    name: 'tollgate_http_connections',
+    help: 'Open connections',
+    registers,
+    collect: async () => connections.set(await countConnections())
+  })
+  const refused = counter('http_connections_refused_total', 'Connections closed at once, as all places were taken')
   const uncounted = counter('rate_limit_uncounted_requests_total', 'Requests let through while Redis could not count them')
 
   return {
@@ -50,6 +62,8 @@ export function createMetrics (warn: (error: unknown, message: string) => void):
       observers.set(name, child)
       child.observe(seconds)
     },
+    watchConnections: open => { countConnections = open },
+    connectionRefused: () => refused.inc(),
     uncountedRequest: () => uncounted.inc(),
     watchQueue: waiting => {
       const gauge: Gauge = new Gauge({

@@ -2,6 +2,7 @@ import swagger, { type SwaggerTransform } from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import fp from 'fastify-plugin'
 import { IDEMPOTENCY_HEADER } from './idempotency.ts'
+import { toJson } from './json.ts'
 import { CLOCK_HEADER } from './test-clock.ts'
 
 const DESCRIPTION = `Report what customers use, ask what they may still use, read it back.
@@ -68,5 +69,10 @@ export default fp<OpenapiOptions>(async (app, { version }) => {
     // Swagger UI sets style attributes from its script.
     transformStaticCSP: header => header.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
   })
-  app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
+  // Made once: it is large, and anybody may ask for it, as often as they like.
+  let text: Buffer | undefined
+  app.get('/openapi.json', { schema: { hide: true } }, async (_request, reply) => {
+    text ??= Buffer.from(toJson(app.swagger()))
+    return await reply.type('application/json; charset=utf-8').send(text)
+  })
 }, { name: 'openapi' })
