@@ -94,7 +94,7 @@ export async function buildApp (options: AppOptions): Promise<FastifyInstance> {
     }
   })
   app.setReplySerializer(toJson)
-  await app.register(connections, { connectionsMax: bounds.connectionsMax, metrics })
+  await app.register(connections, { bounds, metrics })
   app.decorate('stores', stores)
   app.decorate('payments', manual)
   // What arrives on open connections is answered and their callers are told to leave, before idle ones are closed: else

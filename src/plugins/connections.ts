@@ -22,6 +22,8 @@ export interface ConnectionBounds {
   readonly stalledTimeoutMs: number
   /** From an answer until the next request. */
   readonly keepAliveTimeoutMs: number
+  /** From the moment the process is told to stop, whatever is under way. */
+  readonly drainTimeoutMs: number
   /** Of one process. */
   readonly connectionsMax: number
 }
@@ -33,6 +35,8 @@ export const CONNECTION_BOUNDS: ConnectionBounds = {
   stalledTimeoutMs: 60_000,
   // Longer than the idle time of common load balancers, so that they close first.
   keepAliveTimeoutMs: 72_000,
+  // Longer than a request may take to arrive, shorter than whoever stops a process waits before they kill it.
+  drainTimeoutMs: 25_000,
   connectionsMax: 10_000
 }
 
@@ -46,7 +50,7 @@ export function serverOptions ({ headersTimeoutMs, requestTimeoutMs, stalledTime
 }
 
 export interface ConnectionsOptions {
-  readonly connectionsMax: number
+  readonly bounds: ConnectionBounds
   readonly metrics: Metrics
 }
 
@@ -54,7 +58,7 @@ export interface ConnectionsOptions {
  * Bounds what one caller can have of this process. A new connection that finds no place is closed, and idle ones are closed
  * for the next. A connection with too many requests under way says so to the next, and ends.
  */
-export default fp<ConnectionsOptions>(async (app, { connectionsMax, metrics }) => {
+export default fp<ConnectionsOptions>(async (app, { bounds: { connectionsMax, drainTimeoutMs }, metrics }) => {
   const server: Server = app.server
   server.maxConnections = connectionsMax
   metrics.watchConnections(async () => await new Promise((resolve, reject) => {
@@ -67,6 +71,12 @@ export default fp<ConnectionsOptions>(async (app, { connectionsMax, metrics }) =
     if (now - madeRoomAt < MAKE_ROOM_EVERY_MS) return
     madeRoomAt = now
     server.closeIdleConnections()
+  })
+
+  app.addHook('preClose', done => {
+    const timer = setTimeout(() => server.closeAllConnections(), drainTimeoutMs)
+    server.once('close', () => clearTimeout(timer))
+    done()
   })
 
   const unanswered = new WeakMap<object, number>()

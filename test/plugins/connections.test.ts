@@ -1,0 +1,44 @@
+import t, { type Test } from 'tap'
+import type { ConnectionBounds } from '../../src/plugins/connections.ts'
+import { type Api, openApi } from '../fixtures/api.ts'
+import { rawConnection } from '../fixtures/raw-connection.ts'
+import { until } from '../storage/until.ts'
+
+const HEALTH = 'GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n'
+
+async function listening (t: Test, connectionBounds: Partial<ConnectionBounds>): Promise<{ api: Api, port: number }> {
+  const api = await openApi(t, { connectionBounds })
+  return { api, port: Number(new URL(await api.app.listen({ host: '127.0.0.1', port: 0 })).port) }
+}
+
+t.test('where every place is taken the next one is refused, and idle ones are closed for those that come after', async t => {
+  const { api, port } = await listening(t, { connectionsMax: 2 })
+  const used = await rawConnection(port)
+  used.socket.write(HEALTH)
+  await until('it has its answer', () => used.answers().endsWith('{"ok":true}'))
+  const silent = await rawConnection(port)
+  await until('both are counted', async () => /^tollgate_http_connections 2$/m.test(await api.metrics.registry.metrics()))
+  const refused = await rawConnection(port)
+  await refused.closed
+  t.equal(refused.answers(), '')
+  await used.closed
+  t.notOk(silent.socket.destroyed, 'what may be about to ask is not idle')
+  const next = await rawConnection(port)
+  next.socket.write(HEALTH)
+  await until('it is served', () => next.answers().endsWith('{"ok":true}'))
+  t.match(await api.metrics.registry.metrics(), /^tollgate_http_connections_refused_total 1$/m)
+  for (const { socket } of [silent, next]) socket.destroy()
+})
+
+t.test('who does not take a file does not keep the process from stopping', async t => {
+  const { api, port } = await listening(t, { drainTimeoutMs: 1_000 })
+  const { socket } = await rawConnection(port, false)
+  socket.write('GET /docs/static/swagger-ui-bundle.js HTTP/1.1\r\nhost: x\r\n\r\n'.repeat(50))
+  await until('it has its first answers', () => socket.readableLength > 0)
+  const startedAt = performance.now()
+  await api.app.close()
+  const tookMs = performance.now() - startedAt
+  t.ok(tookMs >= 900 && tookMs < 20_000, `${Math.round(tookMs)} ms`)
+})
+
+t.end()
