@@ -10,9 +10,14 @@ import { freshRedis, redisMissing } from '../fixtures/redis.ts'
 const KEEPS_ITS_ANSWER = [
   '/v1/push', '/v1/plans', '/v1/subscribe', '/v1/orgs/{org}/subscriptions', '/v1/checkout', '/v1/clock', '/v1/keys', '/v1/keys/{id}/rotate'
 ]
-const IS_THE_EVENTS_ID = ['/v1/report']
+const IS_THE_EVENTS_ID = [
+  '/v1/report', '/v1/consume', '/v1/reports', '/v1/reservations', '/v1/events/{id}/amend', '/v1/events/{id}/void'
+]
 /** Sent again, they change nothing more, key or no key. */
-const CREATES_NOTHING = ['/v1/plans/{plan}/publish', '/v1/plans/{plan}/archive', '/v1/keys/{id}/revoke']
+const CREATES_NOTHING = [
+  '/v1/can', '/v1/plans/{plan}/publish', '/v1/plans/{plan}/archive', '/v1/keys/{id}/revoke',
+  '/v1/reservations/{id}/commit', '/v1/reservations/{id}/release', '/v1/reservations/{id}/extend'
+]
 
 const HOUR_MS = 3_600_000
 const CALLERS = 24
