@@ -10,12 +10,16 @@ export const URL_CHARS_MAX = 2_048
 export interface Checkout {
   readonly id: string
   readonly environment: string
-  readonly org: string
+  /** null: whoever confirms becomes a new org */
+  readonly org: string | null
   /** `plan:pro@1`, `feature:x@plan:pro@1`; none: the customer is asked for a way to pay, and the org holds what it holds. */
   readonly features: readonly string[]
+  /** They are added to what the org holds, by the rules of base plans and add-ons; else they replace it. */
+  readonly adds: boolean
   /** At most 730, as at Stripe; 0: none */
   readonly trialDays: number
-  readonly successUrl: string
+  /** null: the page says that it was confirmed, and leads nowhere. */
+  readonly successUrl: string | null
   /** null: there is no way back but the browser's. */
   readonly cancelUrl: string | null
   /** In the environment's time. */

@@ -1,6 +1,7 @@
 import { TollgateError } from '../errors.ts'
 import type { Instant } from './entitlement.ts'
 import { type Holding, holdingText, planText, type PlanRef } from './ids.ts'
+import type { Properties } from './properties.ts'
 
 export const STATUSES = ['active', 'trialing', 'cancelled', 'past_due', 'unpaid', 'incomplete', 'incomplete_expired'] as const
 export type SubscriptionStatus = typeof STATUSES[number]
@@ -22,6 +23,8 @@ export interface Subscription {
   readonly timeZone: string
   /** What Tier's wire shows as the phase's `effective`; it may lie before the start, as Tier's does after a change. */
   readonly phaseAt: Instant
+  /** Its owner's notes; absent: none. */
+  readonly metadata?: Properties
 }
 
 /** What an org is to hold from one instant on. */

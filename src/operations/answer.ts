@@ -13,6 +13,8 @@ export interface Answer extends AnswerableVerdict {
   readonly feature: string
   /** At its end usage is next at 0; null: there is nothing to reset, or it is not known. */
   readonly window: Window | null
+  /** Whether usage beyond the limit is permitted. */
+  readonly permitsOverage: boolean
   /** The instant of the verdict. */
   readonly at: Instant
   /** The ledger could not be asked: the figures are up to 15 minutes old, or the feature's policy is the answer. */
@@ -34,12 +36,13 @@ export function answerOf (
     ? known
     : withoutLedger(stores, environment, feature, known)
   const figures = { used, reserved, limit, remaining, overage }
-  return { ok, reason, ...figures, org: org.name, feature, window: unknown ? null : window, at: now, degraded: outage !== null }
+  const permitsOverage = grant?.overage ?? false
+  return { ok, reason, ...figures, org: org.name, feature, window: unknown ? null : window, permitsOverage, at: now, degraded: outage !== null }
 }
 
 /** The same, where neither store nor this process knows the org. */
 export function answerUnknown (stores: Stores, { environment, now }: Present, org: string, feature: string): Answer {
-  return { ...withoutLedger(stores, environment, feature, undefined), org, feature, window: null, at: now, degraded: true }
+  return { ...withoutLedger(stores, environment, feature, undefined), org, feature, window: null, permitsOverage: false, at: now, degraded: true }
 }
 
 /** A feature that is not known here has the standard policy, which then has nothing to go by, and refuses. */

@@ -11,26 +11,31 @@ import type { CatalogPlan } from '../storage/catalog.ts'
 import type { StoredCheckout } from '../storage/checkouts.ts'
 import { available } from '../storage/ledger-reader.ts'
 import type { Stores } from '../storage/stores.ts'
+import type { LockedOrg } from '../storage/subscriptions.ts'
 import { orgNotFound } from './org.ts'
 import { orgNow } from './phases.ts'
 import { checkAvailable, readHoldings, type SentPhase, subscribe } from './subscribe.ts'
+import { takePlans } from './take-plans.ts'
 import { type Present, present } from './time.ts'
 
 const DAY_MS = 86_400_000
 
 export type SentCheckout = Omit<CheckoutOrder, 'id' | 'expiresAt'>
 
+/** Under this name, with the checkout's id, goes whoever confirms what was offered to nobody in particular. */
+const NEW_ORG = 'org:user-'
+
 /**
  * Asks the payment provider for a page on which a customer confirms what an org will hold. The org is created, as Tier
- * does; nothing else changes until they have confirmed.
+ * does, if one is named; nothing else changes until they have confirmed.
  * @returns the URL of the page
  * @throws TollgateError `TERR1020`, `plan_unavailable` for a plan that cannot be had; `invalid_request`, `feature_not_found` for features;
  * `invalid_request` for a URL that is not http or https; `no_payment_provider`
  */
 export async function checkout (stores: Stores, payments: Payments, sent: SentCheckout): Promise<string> {
   const { environment, features, trialDays } = sent
-  const org = parseOrg(sent.org)
-  const successUrl = parseWebUrl(sent.successUrl, '/success_url')
+  const org = sent.org === null ? null : parseOrg(sent.org)
+  const successUrl = sent.successUrl === null ? null : parseWebUrl(sent.successUrl, '/success_url')
   const cancelUrl = sent.cancelUrl === null ? null : parseWebUrl(sent.cancelUrl, '/cancel_url')
   if (trialDays > 0 && features.length === 0) {
     throw new TollgateError('invalid_request', 'trial_days is for a checkout with features', { pointer: '/trial_days' })
@@ -41,6 +46,10 @@ export async function checkout (stores: Stores, payments: Payments, sent: SentCh
   const { now } = await present(stores, environment)
   const order = { ...sent, org, successUrl, cancelUrl, id: randomUUID(), expiresAt: now + CHECKOUT_LIFETIME_MS }
   const url = await payments.checkout(order)
+  if (org === null) {
+    await available(stores.checkouts.add(order))
+    return url
+  }
   await available(stores.subscriptions.change(environment, org, now, async locked => {
     checkAvailable(locked.org, holdings, plans, now, '/features')
     await locked.addCheckout(order)
@@ -69,12 +78,14 @@ export interface Offers {
  */
 export async function offers (stores: Stores, environment: string, id: string): Promise<Offers> {
   const { checkout, now } = await openCheckout(stores, environment, id)
-  const { features, org: name, completedAt } = checkout
+  const { features, org: name, adds, completedAt } = checkout
   if (completedAt !== null || features.length === 0) return { checkout, offers: [], replaced: [] }
   const plans = new Map<string, CatalogPlan>()
   const holdings = await readHoldings(stores, environment, features, '/features', plans)
+  if (name === null) return { checkout, offers: offersOf(holdings, plans), replaced: [] }
   const org = await orgNow(stores, environment, name)
   checkAvailable(org, holdings, plans, now, '/features')
+  if (adds) return { checkout, offers: offersOf(holdings, plans), replaced: [] }
   const held = new Set(inForce(org.subscriptions, now).map(holdingText))
   for (const holding of holdings) held.delete(holdingText(holding))
   return { checkout, offers: offersOf(holdings, plans), replaced: [...held].sort() }
@@ -92,7 +103,8 @@ function offersOf (holdings: readonly Holding[], plans: ReadonlyMap<string, Stor
 /**
  * The customer has gone through with it: the org now holds what was offered. However often this is called, also at once
  * and by several replicas, that happens once: nothing that was changed since is changed back.
- * @throws TollgateError `checkout_expired`; `TERR1020`, `plan_unavailable` if it is not offered any more; then nothing has changed
+ * @throws TollgateError `checkout_expired`; `TERR1020`, `plan_unavailable` if it is not offered any more; `subscription_conflict` for
+ *   what cannot be added to what the org holds; then nothing has changed
  */
 export async function completeCheckout (stores: Stores, environment: string, id: string): Promise<Checkout> {
   const { checkout, now } = await openCheckout(stores, environment, id)
@@ -101,18 +113,15 @@ export async function completeCheckout (stores: Stores, environment: string, id:
     await available(stores.checkouts.complete(id, now))
     return checkout
   }
-  await subscribe(stores, {
-    environment,
-    org: checkout.org,
-    phases: phasesOf(checkout, now),
-    info: undefined,
-    admit: async ({ org, completeCheckout }) => {
-      // It was renamed a moment ago, and its name is another's, or nobody's.
-      if (org.key !== checkout.orgKey) throw orgNotFound('/org')
-      return await completeCheckout(id, now)
-    }
-  })
-  return checkout
+  const org = checkout.org ?? `${NEW_ORG}${id}`
+  const admit = async ({ org, completeCheckout }: LockedOrg): Promise<boolean> => {
+    // It was renamed a moment ago, and its name is another's, or nobody's.
+    if (checkout.orgKey !== null && org.key !== checkout.orgKey) throw orgNotFound('/org')
+    return await completeCheckout(id, now)
+  }
+  if (checkout.adds) await takePlans(stores, { environment, org, plans: checkout.features, create: true, admit })
+  else await subscribe(stores, { environment, org, phases: phasesOf(checkout, now), info: undefined, admit })
+  return { ...checkout, org }
 }
 
 /** A trial, then the same for good: the phases that Tier's SDK makes of `trialDays`. */

@@ -7,6 +7,7 @@ import type { CatalogPlan } from '../storage/catalog.ts'
 import { available } from '../storage/ledger-reader.ts'
 import type { Stores } from '../storage/stores.ts'
 import { type Listed, listed, type ListRequest } from './listed.ts'
+import { present } from './time.ts'
 
 /** Where the id of a plan stands in these calls. */
 const PLAN = '?plan'
@@ -52,7 +53,8 @@ export async function createDraft (stores: Stores, environment: string, document
   }
   const pointer = `/plans/${escaped(planText(parsed.ref))}`
   const plan = possible(parsed, pointer)
-  const known = await available(stores.plans.putDraft(environment, plan, true))
+  const { now } = await present(stores, environment)
+  const known = await available(stores.plans.putDraft(environment, plan, true, now))
   if (known !== undefined) throw conflict(plan.ref, `exists already: it is ${known === 'draft' ? 'a draft' : known}`, pointer)
   return await readPlan(stores, environment, planText(plan.ref))
 }
@@ -64,7 +66,9 @@ export async function createDraft (stores: Stores, environment: string, document
  */
 export async function putDraft (stores: Stores, environment: string, text: string, document: unknown): Promise<CatalogPlan> {
   const ref = parsePlanRef(text, PLAN)
-  const known = await available(stores.plans.putDraft(environment, possible(parsePlan(ref, document), ''), false))
+  const plan = possible(parsePlan(ref, document), '')
+  const { now } = await present(stores, environment)
+  const known = await available(stores.plans.putDraft(environment, plan, false, now))
   if (known !== undefined) throw conflict(ref, `is ${known}, and never changes: create another version`, PLAN)
   return await readPlan(stores, environment, text)
 }
@@ -74,7 +78,8 @@ export async function putDraft (stores: Stores, environment: string, text: strin
  * @throws TollgateError `not_found`
  */
 export async function publishPlan (stores: Stores, environment: string, text: string): Promise<CatalogPlan> {
-  await available(stores.plans.setStatus(environment, parsePlanRef(text, PLAN), 'published'))
+  const { now } = await present(stores, environment)
+  await available(stores.plans.setStatus(environment, parsePlanRef(text, PLAN), 'published', now))
   return await readPlan(stores, environment, text)
 }
 
@@ -84,7 +89,8 @@ export async function publishPlan (stores: Stores, environment: string, text: st
  */
 export async function archivePlan (stores: Stores, environment: string, text: string): Promise<CatalogPlan> {
   const ref = parsePlanRef(text, PLAN)
-  const obstacle = await available(stores.plans.setStatus(environment, ref, 'archived'))
+  const { now } = await present(stores, environment)
+  const obstacle = await available(stores.plans.setStatus(environment, ref, 'archived', now))
   if (obstacle === 'default') throw conflict(ref, `is the default plan of ${environment}: choose another one first`, PLAN)
   if (obstacle !== undefined) throw conflict(ref, 'is a draft, which nobody can hold: delete it instead', PLAN)
   return await readPlan(stores, environment, text)

@@ -1,7 +1,9 @@
+import type { Instant } from '../domain/entitlement.ts'
 import { type Holding, holdingText, type PlanRef } from '../domain/ids.ts'
-import { parsePlans, planDocument, type PlansDocument } from '../domain/plan.ts'
+import { parsePlans, type Plan, planDocument, type PlansDocument } from '../domain/plan.ts'
 import { available } from '../storage/ledger-reader.ts'
 import type { Stores } from '../storage/stores.ts'
+import { present } from './time.ts'
 
 /** What became of one feature of a pushed plan: Tier's words. */
 export interface PushResult {
@@ -17,9 +19,10 @@ export interface PushResult {
  */
 export async function push (stores: Stores, environment: string, document: unknown): Promise<PushResult[]> {
   const results: PushResult[] = []
+  const { now } = await present(stores, environment)
   for (const parsed of parsePlans(document)) {
     const features = parsed.ok ? parsed.plan.features.map(({ feature }) => feature) : parsed.features
-    const reason = parsed.ok ? await publish(stores, environment, parsed.plan) : parsed.reason
+    const reason = parsed.ok ? await publish(stores, environment, parsed.plan, now) : parsed.reason
     const status = reason === CREATED ? 'ok' : 'failed'
     results.push(...features.map(feature => ({ feature: featurePlan(parsed.ref, feature), status, reason } as const)))
   }
@@ -30,8 +33,8 @@ const CREATED = 'created'
 /** Tier's words. */
 export const EXISTS = 'plan already exists'
 
-async function publish ({ catalog }: Stores, environment: string, plan: Parameters<Stores['catalog']['add']>[1]): Promise<string> {
-  return await available(catalog.add(environment, plan)) ? CREATED : EXISTS
+async function publish ({ catalog }: Stores, environment: string, plan: Plan, at: Instant): Promise<string> {
+  return await available(catalog.add(environment, plan, at)) ? CREATED : EXISTS
 }
 
 function featurePlan (plan: PlanRef, feature: string): string {

@@ -34,12 +34,16 @@ export interface WindowUsage extends Window {
   readonly limit: Amount | null
   readonly remaining: Amount | null
   readonly overage: Amount
+  /** Whether usage beyond that limit is, or was, permitted. */
+  readonly permitsOverage: boolean
 }
 
 export interface FeatureUsage {
   readonly feature: string
   /** null: the feature is not held now, or is not metered. */
   readonly current: WindowUsage | null
+  /** The start of the subscription that decides the limit now; null without a current window. */
+  readonly decidedSince: Instant | null
   /** Newest first; windows without usage are there too. */
   readonly past: readonly WindowUsage[]
   /** Where the next page begins; null: this was the last. */
@@ -60,6 +64,7 @@ export async function usage (stores: Stores, question: UsageQuestion): Promise<{
   const features = shown.map(({ feature, grant, window, counter }, i) => ({
     feature,
     current: window === null ? null : windowUsage(window, counter, grant),
+    decidedSince: window === null ? null : found.org.subscriptions.find(({ id }) => id === grant?.subscriptions[0])?.startsAt ?? null,
     ...pages[i] as Pick<FeatureUsage, 'past' | 'cursor'>
   }))
   return { org: name, features }
@@ -95,5 +100,6 @@ async function pastPages (
 
 function windowUsage ({ start, end }: Window, { used, reserved }: Counter, grant: Grant | null): WindowUsage {
   const limit = grant === null ? 0n : grant.limit
-  return { start, end, used, reserved, limit, remaining: remaining(limit, used + reserved), overage: over(limit, used) }
+  const left = remaining(limit, used + reserved)
+  return { start, end, used, reserved, limit, remaining: left, overage: over(limit, used), permitsOverage: grant?.overage ?? false }
 }

@@ -20,7 +20,7 @@ function confirmPage ({ checkout, offers, replaced }: Offers): string {
   const until = new Date(expiresAt).toISOString().slice(0, 16).replace('T', ' ')
   return page(`Confirm ${what}`, html`
 <h1>Confirm <bdi>${what}</bdi></h1>
-<p class="soft">for <bdi>${org}</bdi></p>
+<p class="soft">for ${whom(org)}</p>
 <p class="notice"><strong>Manual checkout: no payment is taken here.</strong> This page is meant for development and internal tools.</p>
 ${offers.map(offer => offerSection(offer, trialDays))}
 ${replaced.length === 0 ? null : html`<p class="notice">This replaces what <bdi>${org}</bdi> holds now: <bdi>${replaced.join(', ')}</bdi></p>`}
@@ -31,10 +31,14 @@ ${actions('Confirm', checkout)}
 function setupPage (checkout: Checkout): string {
   return page('Nothing to set up', html`
 <h1>Nothing to set up</h1>
-<p class="soft">for <bdi>${checkout.org}</bdi></p>
+<p class="soft">for ${whom(checkout.org)}</p>
 <p class="notice"><strong>Manual checkout: no payment is taken here.</strong> You were asked for a way to pay, but there is nothing to pay with on this page,
 which is meant for development and internal tools. No plan changes.</p>
 ${actions('Continue', checkout)}`)
+}
+
+function whom (org: string | null): Html {
+  return org === null ? html`a new account` : html`<bdi>${org}</bdi>`
 }
 
 /** The form has no fields: its address says it all, and is known to nobody who was not sent it. */
@@ -89,7 +93,14 @@ export function completedPage ({ org, successUrl }: Checkout): string {
 <h1>Already confirmed</h1>
 <p class="soft">for <bdi>${org}</bdi></p>
 <p>This was confirmed before, and each link works once. What <bdi>${org}</bdi> holds now does not change.</p>
-<p class="actions"><a class="button main" href="${successUrl}">Continue</a></p>`)
+${successUrl === null ? null : html`<p class="actions"><a class="button main" href="${successUrl}">Continue</a></p>`}`)
+}
+
+/** Where nobody said where to go on. */
+export function confirmedPage (): string {
+  return page('Confirmed', html`
+<h1>Confirmed</h1>
+<p>Thank you. You can close this page.</p>`)
 }
 
 /** Why there is nothing to confirm. */

@@ -3,7 +3,7 @@ import { errors, type ErrorCode, TollgateError } from '../errors.ts'
 import { completeCheckout, offers } from '../operations/checkout.ts'
 import type { ManualPayments } from '../payments/manual.ts'
 import { asTollgateError, loggable } from '../plugins/errors.ts'
-import { checkoutPage, completedPage, refusalPage } from './checkout-view.ts'
+import { checkoutPage, completedPage, confirmedPage, refusalPage } from './checkout-view.ts'
 import { PAGE_HEADERS } from './layout.ts'
 
 /** The form has no fields. */
@@ -24,6 +24,7 @@ const REFUSALS: { readonly [Code in ErrorCode]?: { readonly status?: number, rea
   no_payment_provider: { heading: 'This page is switched off' },
   TERR1020: WITHDRAWN,
   plan_unavailable: WITHDRAWN,
+  subscription_conflict: { heading: 'This cannot be added', sentence: 'It does not go with what this account holds already. Ask for another link.' },
   org_not_found: { status: 410, heading: 'This account is gone', sentence: 'Whom this link was made for was deleted since.' },
   environment_not_found: { status: 410, heading: 'This link has expired', sentence: 'The environment it was made in was deleted since.' },
   ledger_unavailable: { heading: 'Please try again', sentence: 'The database cannot be reached. Open the link again in a moment: it works once, however often it is tried.' },
@@ -53,7 +54,9 @@ const checkout: FastifyPluginAsync<CheckoutPageOptions> = async (app, { manual }
 
   app.post<Link>('/*', { schema: { hide: true } }, async (request, reply) => {
     const { environment, id } = manual.open(request.params['*'])
-    const { successUrl } = await completeCheckout(app.stores, environment, id)
+    const completed = await completeCheckout(app.stores, environment, id)
+    const { successUrl } = completed
+    if (successUrl === null) return await send(reply, 200, confirmedPage())
     return await reply.redirect(successUrl, 303)
   })
 }

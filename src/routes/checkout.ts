@@ -53,6 +53,7 @@ export const checkoutRoutes: FastifyPluginAsyncTypebox = async app => {
       environment,
       org: body.org,
       features: body.features ?? [],
+      adds: false,
       trialDays: body.trial_days ?? 0,
       successUrl: body.success_url,
       cancelUrl: body.cancel_url || null,

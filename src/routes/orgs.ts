@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { type Static, Type } from 'typebox'
 import { amountOf, ceilAmount, floorAmount } from '../domain/amount.ts'
-import type { OrgInfo } from '../domain/org-info.ts'
+import { metadataTexts, type OrgInfo } from '../domain/org-info.ts'
 import { parseInstant } from '../domain/time.ts'
 import type { Window as DomainWindow } from '../domain/window.ts'
 import { TollgateError } from '../errors.ts'
@@ -216,7 +216,7 @@ function shown ({ effectiveAt, endsAt, features, plans, fragments, trial, automa
 
 /** The SDK's types promise that each of these is there. */
 function shownInfo ({ email = '', name = '', description = '', phone = '', metadata = {} }: OrgInfo) {
-  return { email, name, description, phone, metadata, payment_method: '', invoice_settings: { default_payment_method: '' } }
+  return { email, name, description, phone, metadata: metadataTexts(metadata), payment_method: '', invoice_settings: { default_payment_method: '' } }
 }
 
 function period ({ start, end }: DomainWindow) {

@@ -66,10 +66,11 @@ const Text = Type.Optional(Type.String())
 /** What is known of an org besides what it holds. */
 export const OrgInfo = Type.Object({
   email: Text,
+  billingId: Type.Optional(Type.String({ description: 'Who it is at the payment provider' })),
   name: Text,
   description: Text,
   phone: Text,
-  metadata: Type.Optional(Type.Record(Type.String(), Type.String())),
+  metadata: Type.Optional(Type.Unsafe<object>({ type: 'object', additionalProperties: true })),
   automaticTax: Type.Optional(Type.Boolean())
 })
 

@@ -70,6 +70,6 @@ function wire ({ feature, current, past, cursor }: FeatureUsage) {
   return { feature, current: current === null ? null : figures(current), past: past.map(figures), nextCursor: timeTextOrNull(cursor) }
 }
 
-function figures ({ start, end, ...rest }: WindowUsage) {
+function figures ({ start, end, permitsOverage: _permitsOverage, ...rest }: WindowUsage) {
   return { start: timeText(start), end: timeTextOrNull(end), ...rest }
 }

@@ -4,6 +4,8 @@ import type { Instant } from '../domain/entitlement.ts'
 import { type PlanRef, planText } from '../domain/ids.ts'
 import type { StoredPlan } from '../domain/org.ts'
 import type { Plan, PlanStatus } from '../domain/plan.ts'
+import type { PlanPrice } from '../domain/plan-price.ts'
+import type { Properties } from '../domain/properties.ts'
 import { type Database, type Orm, orm, type Session } from './database.ts'
 import { entitlements, features, plans } from './schema.ts'
 
@@ -12,7 +14,23 @@ const PLANS_CACHED_MAX = 10_000
 /** A plan, and what may change about it. */
 export interface CatalogPlan extends StoredPlan {
   readonly status: PlanStatus
+  readonly metadata: Properties
+  /** In their owner's order. */
+  readonly prices: readonly PlanPrice[]
   readonly createdAt: Instant
+  readonly updatedAt: Instant
+}
+
+/** What may change about it, and is never remembered. */
+const CHANGING = {
+  status: plans.status,
+  metadata: plans.metadata,
+  prices: sql<PlanPrice[]>`coalesce((
+    select json_agg(json_build_object('provider', p.provider, 'id', p.id, 'amount', p.amount, 'currency', p.currency, 'interval', p.interval)
+      order by p.position)
+    from plan_prices p where p.plan = plans.id), '[]')`,
+  createdAt: plans.createdAt,
+  updatedAt: plans.updatedAt
 }
 
 /**
@@ -20,8 +38,12 @@ export interface CatalogPlan extends StoredPlan {
  * clock has none of its own: named as the environment, it stands for its parent, in every call.
  */
 export interface Catalog {
-  /** Publishes a plan with its features. @returns false, and changes nothing, if the plan exists, be it as a draft */
-  add (environment: string, plan: Plan): Promise<boolean>
+  /**
+   * Publishes a plan with its features.
+   * @param at when, in the environment's time
+   * @returns false, and changes nothing, if the plan exists, be it as a draft
+   */
+  add (environment: string, plan: Plan, at: Instant): Promise<boolean>
   /** Of any status: whoever would have somebody hold it looks at that first. */
   find (environment: string, ref: PlanRef): Promise<CatalogPlan | undefined>
   /** @param keys of plans that somebody holds: none is a draft */
@@ -36,14 +58,14 @@ export function catalog (database: Database): Catalog {
 
   async function load (condition: SQL, using: Orm): Promise<CatalogPlan[]> {
     const loaded = await loadPlans(using, condition)
-    for (const { status, createdAt: _createdAt, ...plan } of loaded) if (status !== 'draft') cached.set(plan.key, plan)
+    for (const { status, key, plan, featureKeys } of loaded) if (status !== 'draft') cached.set(key, { key, plan, featureKeys })
     return loaded
   }
 
   return {
-    add: async (environment, plan) => await database.transaction(async session => await add(orm(session), environment, plan)),
+    add: async (environment, plan, at) => await database.transaction(async session => await add(orm(session), environment, plan, at)),
     find: async (environment, ref) => {
-      const [row] = await db.select({ key: plans.id, status: plans.status, createdAt: plans.createdAt }).from(plans)
+      const [row] = await db.select({ key: plans.id, ...CHANGING }).from(plans)
         .where(isNamed(environment, ref))
       if (row === undefined) return undefined
       const known = cached.get(row.key)
@@ -81,7 +103,7 @@ export function isNamed (environment: string, { name, version }: PlanRef): SQL |
 
 /** By name and version. One statement, hence one snapshot: a draft may be published while it is read. */
 export async function loadPlans (db: Orm, condition: SQL | undefined): Promise<CatalogPlan[]> {
-  const rows = await db.select({ row: plans, feature: features.name, entitlement: entitlements }).from(plans)
+  const rows = await db.select({ row: plans, changing: CHANGING, feature: features.name, entitlement: entitlements }).from(plans)
     .innerJoin(entitlements, eq(entitlements.plan, plans.id))
     .innerJoin(features, eq(features.id, entitlements.feature))
     .where(condition)
@@ -93,20 +115,20 @@ export async function loadPlans (db: Orm, condition: SQL | undefined): Promise<C
     else own.push(row)
   }
   return [...perPlan.values()].map(own => {
-    const [{ row: { id: key, environment: _environment, name, version, status, createdAt, ...rest } }] = own as [typeof rows[number]]
+    const [{ row, changing }] = own as [typeof rows[number]]
+    const { id: key, name, version, title, currency, interval, addon, anchor } = row
     const held = own.map(({ feature, entitlement: { plan: _plan, feature: _feature, ...said } }) => ({ feature, ...said }))
     return {
       key,
-      status,
-      createdAt,
+      ...changing,
       featureKeys: new Map(own.map(({ feature, entitlement }) => [feature, entitlement.feature])),
-      plan: { ref: { name, version }, ...rest, features: held }
+      plan: { ref: { name, version }, title, currency, interval, addon, anchor, features: held }
     }
   })
 }
 
-async function add (db: Orm, environment: string, plan: Plan): Promise<boolean> {
-  const key = await insertPlan(db, environment, plan, 'published')
+async function add (db: Orm, environment: string, plan: Plan, at: Instant): Promise<boolean> {
+  const key = await insertPlan(db, environment, plan, 'published', at)
   if (key === undefined) return false
   await insertEntitlements(db, environment, key, plan)
   return true
@@ -114,9 +136,9 @@ async function add (db: Orm, environment: string, plan: Plan): Promise<boolean> 
 
 /** @returns its key; undefined if there is one of this name and version */
 export async function insertPlan (
-  db: Orm, environment: string, { ref, features: _features, ...rest }: Plan, status: PlanStatus
+  db: Orm, environment: string, { ref, features: _features, ...rest }: Plan, status: PlanStatus, at: Instant
 ): Promise<number | undefined> {
-  const [row] = await db.insert(plans).values({ environment: ownerOf(environment), ...ref, ...rest, status })
+  const [row] = await db.insert(plans).values({ environment: ownerOf(environment), ...ref, ...rest, status, updatedAt: at })
     .onConflictDoNothing().returning({ id: plans.id })
   return row?.id
 }

@@ -5,6 +5,7 @@ import { plainArray } from './arrays.ts'
 import { type Database, type Orm, orm } from './database.ts'
 import type { Environment } from './environments.ts'
 import { counters, environments, events, idempotencyKeys, keys, orgs, overrides, reservations, subscriptions } from './schema.ts'
+import { orgAliases, orgImportRows, orgImports, segmentEvents, segmentRules } from './schema-kana.ts'
 
 const USE_NOTED_EVERY_MS = 3_600_000
 const EXPIRED_AT_ONCE_MAX = 100
@@ -94,12 +95,17 @@ async function purgePage (db: Orm, clock: string): Promise<void> {
   if (locked.length === 0) {
     await db.delete(keys).where(eq(keys.environment, clock))
     await db.delete(idempotencyKeys).where(eq(idempotencyKeys.environment, clock))
+    await db.delete(segmentEvents).where(eq(segmentEvents.environment, clock))
+    await db.delete(segmentRules).where(eq(segmentRules.environment, clock))
+    const imports = db.select({ id: orgImports.id }).from(orgImports).where(eq(orgImports.environment, clock))
+    await db.delete(orgImportRows).where(inArray(orgImportRows.import, imports))
+    await db.delete(orgImports).where(eq(orgImports.environment, clock))
     await db.delete(environments).where(eq(environments.name, clock))
     return
   }
   const ids = locked.map(({ id }) => id)
   let room = PURGED_ROWS_MAX
-  for (const table of [events, counters, reservations, overrides, subscriptions]) {
+  for (const table of [events, counters, reservations, overrides, subscriptions, orgAliases]) {
     const [deleted] = await db.execute<{ count: number }>(sql`
       with deleted as (
         delete from ${table} where ctid = any (array(

@@ -1,6 +1,7 @@
 import { and, eq, sql } from 'drizzle-orm'
 import { type Database, orm, type Session, type Statement } from './database.ts'
 import { orgs, overrides, subscriptions } from './schema.ts'
+import { orgAliases } from './schema-kana.ts'
 
 /** Rows that one transaction deletes: it holds connections and, embedded, everybody else for as long as that takes. */
 const PAGE_ROWS = 1_000
@@ -34,6 +35,7 @@ export function orgDeletion (database: Database): OrgDeletion {
       if (known === undefined) return undefined
       await db.delete(subscriptions).where(eq(subscriptions.org, known.key))
       await db.delete(overrides).where(eq(overrides.org, known.key))
+      await db.delete(orgAliases).where(eq(orgAliases.org, known.key))
       const [row] = await db.update(orgs)
         // No id of an org begins like this.
         .set({ name: `${TOMBSTONE}:${known.key}`, info: {}, deletedAt: Date.now(), version: sql`${orgs.version} + 1` })

@@ -4,6 +4,7 @@ import { LRUCache } from 'lru-cache'
 import { amountFromNumeric } from '../domain/amount.ts'
 import type { Override } from '../domain/entitlement.ts'
 import { type Org, orgOf, type StoredPlan } from '../domain/org.ts'
+import type { Properties } from '../domain/properties.ts'
 import type { Subscription } from '../domain/schedule.ts'
 import type { Catalog } from './catalog.ts'
 import { coalesce } from './coalesce.ts'
@@ -29,7 +30,8 @@ export interface Orgs {
 
 const COLUMNS = sql`${orgs.id}, ${orgs.environment}, ${orgs.name}, ${orgs.version}, ${orgs.timeZone}, ${orgs.createdAt},
   ${subscriptions.id}, ${subscriptions.plan}, ${features.name}, ${subscriptions.startsAt}, ${subscriptions.endsAt},
-  ${subscriptions.status}, ${subscriptions.anchorAt}, ${subscriptions.timeZone}, ${subscriptions.phaseAt}, overridden.list`
+  ${subscriptions.status}, ${subscriptions.anchorAt}, ${subscriptions.timeZone}, ${subscriptions.phaseAt},
+  nullif(${subscriptions.metadata}, '{}'), overridden.list`
 
 /** One statement, hence one snapshot: a version never goes with another version's subscriptions or overrides. */
 const HELD = sql`left join lateral (
@@ -91,7 +93,7 @@ export function orgStore (database: Database, plans: Catalog): Orgs {
 }
 
 type Row = [number, string, string, string, string, string, string | null, number, string | null, string, string | null,
-  Subscription['status'], string, string, string, OverrideRow[] | null]
+  Subscription['status'], string, string, string, Properties | null, OverrideRow[] | null]
 type OverrideRow = [string, number, string, string | null, string | null, boolean | null]
 
 async function assemble (result: Result | undefined, plans: Catalog, session: Session | undefined): Promise<Org[]> {
@@ -145,7 +147,7 @@ function overridesFrom (rows: readonly OverrideRow[]): Org['overrides'] {
 }
 
 function subscriptionFrom (row: Row, { plan }: StoredPlan): Subscription {
-  const [, , , , , , id, , feature, startsAt, endsAt, status, anchorAt, timeZone, phaseAt] = row
+  const [, , , , , , id, , feature, startsAt, endsAt, status, anchorAt, timeZone, phaseAt, metadata] = row
   return {
     id: Number(id),
     plan: plan.ref,
@@ -155,6 +157,7 @@ function subscriptionFrom (row: Row, { plan }: StoredPlan): Subscription {
     status,
     anchorAt: instantFrom(anchorAt),
     timeZone,
-    phaseAt: instantFrom(phaseAt)
+    phaseAt: instantFrom(phaseAt),
+    ...(metadata !== null && { metadata })
   }
 }

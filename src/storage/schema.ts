@@ -4,11 +4,12 @@ import { type Amount, amountFromNumeric, amountText } from '../domain/amount.ts'
 import type { Aggregate, Combine, FeatureType, Instant, OutagePolicy, Reset } from '../domain/entitlement.ts'
 import type { KeyKind, Scope } from '../domain/key.ts'
 import type { Interval, PlanStatus, Price } from '../domain/plan.ts'
+import type { Properties } from '../domain/properties.ts'
 import type { ReservationState } from '../domain/reservation.ts'
 import type { SubscriptionStatus } from '../domain/schedule.ts'
 
 /** Instants are epoch milliseconds in the process and `timestamptz(3)` in Postgres. */
-const instant = customType<{ data: Instant, driverData: string }>({
+export const instant = customType<{ data: Instant, driverData: string }>({
   dataType: () => 'timestamp(3) with time zone',
   toDriver: value => new Date(value).toISOString(),
   fromDriver: text => instantFrom(text)
@@ -24,7 +25,8 @@ const amount = customType<{ data: Amount, driverData: string }>({
   fromDriver: amountFromNumeric
 })
 
-const now = sql`now()`
+const metadata = () => jsonb('metadata').$type<Properties>().notNull().default({})
+export const now = sql`now()`
 
 /** One row. The id names this ledger in every mirror key, so that another database never meets our old keys. */
 export const ledger = pgTable('ledger', {
@@ -78,6 +80,13 @@ export const features = pgTable('features', {
   name: text('name').notNull(),
   /** What is answered of it while the ledger cannot be asked. */
   onOutage: text('on_outage').$type<OutagePolicy>().notNull().default('lastKnown'),
+  /** As it was made by itself; null: only plans say what it is. */
+  type: text('type').$type<FeatureType>(),
+  /** null: its id will do */
+  title: text('title'),
+  unitLabel: text('unit_label'),
+  unitLabelPlural: text('unit_label_plural'),
+  metadata: metadata(),
   createdAt: instant('created_at').notNull().default(now)
 }, table => [unique().on(table.environment, table.name)])
 
@@ -92,7 +101,10 @@ export const plans = pgTable('plans', {
   addon: boolean('addon').notNull(),
   anchor: text('anchor').$type<'subscription' | 'calendar'>().notNull(),
   status: text('status').$type<PlanStatus>().notNull(),
-  createdAt: instant('created_at').notNull().default(now)
+  metadata: metadata(),
+  createdAt: instant('created_at').notNull().default(now),
+  /** In the time of whoever changed it last. */
+  updatedAt: instant('updated_at').notNull().default(now)
 }, table => [unique().on(table.environment, table.name, table.version)])
 
 export const entitlements = pgTable('entitlements', {
@@ -123,7 +135,11 @@ export const orgs = pgTable('orgs', {
   unique().on(table.environment, table.name),
   index('orgs_environment_id').on(table.environment, table.id),
   // For a prefix, which an index in the database's own collation does not find.
-  index('orgs_environment_name_prefix').on(table.environment, table.name.op('text_pattern_ops'))
+  index('orgs_environment_name_prefix').on(table.environment, table.name.op('text_pattern_ops')),
+  // Cut, as an entry of an index has a bound: a query compares the whole as well.
+  index('orgs_email').on(table.environment, sql`lower(left(info->>'email', 320))`).where(sql`info->>'email' is not null`),
+  index('orgs_billing_id').on(table.environment, sql`left(info->>'billingId', 320)`).where(sql`info->>'billingId' is not null`),
+  index('orgs_without_billing_id').on(table.environment, table.id).where(sql`info->>'billingId' is null and deleted_at is null`)
 ])
 
 export const subscriptions = pgTable('subscriptions', {
@@ -138,7 +154,8 @@ export const subscriptions = pgTable('subscriptions', {
   status: text('status').$type<SubscriptionStatus>().notNull(),
   anchorAt: instant('anchor_at').notNull(),
   timeZone: text('time_zone').notNull(),
-  phaseAt: instant('phase_at').notNull()
+  phaseAt: instant('phase_at').notNull(),
+  metadata: metadata()
 }, table => [
   primaryKey({ columns: [table.org, table.id] }),
   index('subscriptions_id').on(table.id),
@@ -152,11 +169,15 @@ export const subscriptions = pgTable('subscriptions', {
 export const checkouts = pgTable('checkouts', {
   id: uuid('id').primaryKey(),
   environment: text('environment').notNull(),
-  org: integer('org').notNull(),
+  /** null: whoever confirms becomes a new org. */
+  org: integer('org'),
   /** `plan:pro@1`, `feature:x@plan:pro@1`; none: the customer is asked for a way to pay, and nothing else. */
   features: text('features').array().notNull(),
+  /** They are added to what the org holds; else they replace it. */
+  adds: boolean('adds').notNull().default(false),
   trialDays: integer('trial_days').notNull(),
-  successUrl: text('success_url').notNull(),
+  /** null: the page says that it was confirmed, and leads nowhere. */
+  successUrl: text('success_url'),
   cancelUrl: text('cancel_url'),
   /** In its environment's time, as is `completedAt`. */
   expiresAt: instant('expires_at').notNull(),

@@ -20,6 +20,7 @@ import { type Overrides, overrideStore } from './overrides.ts'
 import { type Plans, planStore } from './plans.ts'
 import { type PlanHolders, planHolders } from './plan-holders.ts'
 import { type Reservations, reservationStore } from './reservations.ts'
+import { type PlanSales, planSales } from './plan-sales.ts'
 import { type Subscriptions, subscriptionStore } from './subscriptions.ts'
 import { watched } from './watched.ts'
 
@@ -48,6 +49,7 @@ export interface Stores {
   readonly orgList: OrgList
   readonly orgDeletion: OrgDeletion
   readonly planHolders: PlanHolders
+  readonly planSales: PlanSales
   readonly subscriptions: Subscriptions
   readonly checkouts: Checkouts
   readonly overrides: Overrides
@@ -97,6 +99,7 @@ export async function openStores ({ database: unwatched, mirrorFor, mirrorAgeMax
     orgList: orgList(database, orgs),
     orgDeletion: orgDeletion(database),
     planHolders: planHolders(database),
+    planSales: planSales(database),
     subscriptions: subscriptionStore(database, orgs),
     checkouts: checkoutStore(database),
     overrides: overrideStore(database),

@@ -3,11 +3,12 @@ import { makePgArray } from 'drizzle-orm/pg-core'
 import type { Instant } from '../domain/entitlement.ts'
 import type { Org, StoredPlan } from '../domain/org.ts'
 import type { Checkout } from '../domain/payment.ts'
+import type { Properties } from '../domain/properties.ts'
 import type { ScheduleChange, Subscription } from '../domain/schedule.ts'
 import { TollgateError } from '../errors.ts'
 import { instantArray, plainArray } from './arrays.ts'
 import { addCheckout, completeCheckout } from './checkouts.ts'
-import { type Database, orm, prepare, type Session, type Statement } from './database.ts'
+import { type Database, orm, prepare, type Session, sqlState, type Statement } from './database.ts'
 import type { Orgs } from './orgs.ts'
 import { events, orgs, overrides, subscriptions } from './schema.ts'
 
@@ -27,6 +28,10 @@ export interface LockedOrg {
   completeCheckout (id: string, at: Instant): Promise<boolean>
   /** Ends the override of a feature that is in force at `at`; `next` begins there. Raises the org's version. */
   putOverride (feature: number, at: Instant, next: NewOverride | null): Promise<void>
+  /** Raises the org's version. @returns false if another org has that name: then the transaction is lost, and must be given up */
+  rename (name: string): Promise<boolean>
+  /** Of one of its subscriptions. Raises the org's version. */
+  putSubscriptionMetadata (id: number, metadata: Properties): Promise<void>
   /** Of what is subscribed to from now on. Raises the org's version. @param timeZone IANA name */
   putTimeZone (timeZone: string): Promise<void>
 }
@@ -57,6 +62,7 @@ export interface Subscriptions {
 
 /** How often an org may be deleted by somebody else between two statements that need it. */
 const ATTEMPTS_MAX = 3
+const UNIQUE_VIOLATION = '23505'
 
 export function subscriptionStore (database: Database, orgStore: Orgs): Subscriptions {
   async function changed<T> (environment: string, name: string, value: T): Promise<Changed<T>> {
@@ -65,33 +71,37 @@ export function subscriptionStore (database: Database, orgStore: Orgs): Subscrip
     return { value, org }
   }
 
-  async function locked (session: Session, environment: string, name: string, created: boolean): Promise<LockedOrg | undefined> {
+  async function locked (
+    session: Session, environment: string, name: string, created: boolean, renamed: (name: string) => void
+  ): Promise<LockedOrg | undefined> {
     const [row] = await orm(session).select({ id: orgs.id, info: orgs.info }).from(orgs)
       .where(and(eq(orgs.environment, environment), eq(orgs.name, name))).for('no key update')
     if (row === undefined) return undefined
     const org = (await orgStore.loadLocked([row.id], session)).get(row.id) as Org
-    return lockedOrg(session, org, created, row.info)
+    return lockedOrg(session, org, created, row.info, renamed)
   }
 
   return {
     change: async (environment, name, now, work) => {
+      let nameAfter = name
       const value = await database.transaction(async session => {
         for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt += 1) {
           const created = await orm(session).insert(orgs).values({ environment, name, createdAt: now })
             .onConflictDoNothing().returning({ id: orgs.id })
-          const org = await locked(session, environment, name, created.length > 0)
+          const org = await locked(session, environment, name, created.length > 0, next => { nameAfter = next })
           if (org !== undefined) return await work(org)
         }
         throw new Error(`org ${name} was deleted again and again`)
       })
-      return await changed(environment, name, value)
+      return await changed(environment, nameAfter, value)
     },
     changeExisting: async (environment, name, work) => {
+      let nameAfter = name
       const done = await database.transaction(async session => {
-        const org = await locked(session, environment, name, false)
+        const org = await locked(session, environment, name, false, next => { nameAfter = next })
         return org === undefined ? undefined : { value: await work(org) }
       })
-      return done === undefined ? undefined : await changed(environment, name, done.value)
+      return done === undefined ? undefined : await changed(environment, nameAfter, done.value)
     },
     info: async ({ key }) => {
       const [row] = await orm(database).select({ info: orgs.info }).from(orgs).where(eq(orgs.id, key))
@@ -108,7 +118,9 @@ export function subscriptionStore (database: Database, orgStore: Orgs): Subscrip
   }
 }
 
-function lockedOrg (session: Session, org: Org, created: boolean, info: OrgInfo): LockedOrg {
+function lockedOrg (
+  session: Session, org: Org, created: boolean, info: OrgInfo, renamed: (name: string) => void
+): LockedOrg {
   const db = orm(session)
   return {
     org,
@@ -135,12 +147,26 @@ function lockedOrg (session: Session, org: Org, created: boolean, info: OrgInfo)
       await db.update(orgs).set({ info: next }).where(eq(orgs.id, org.key))
     },
     addCheckout: async checkout => await addCheckout(session, org.key, checkout),
-    completeCheckout: async (id, at) => await completeCheckout(session, id, at),
+    completeCheckout: async (id, at) => await completeCheckout(session, id, at, org.key),
     putOverride: async (feature, at, next) => {
       const own = and(eq(overrides.org, org.key), eq(overrides.feature, feature))
       await db.delete(overrides).where(and(own, gte(overrides.startsAt, at)))
       await db.update(overrides).set({ endsAt: at }).where(and(own, or(isNull(overrides.endsAt), gt(overrides.endsAt, at))))
       if (next !== null) await db.insert(overrides).values({ org: org.key, feature, startsAt: at, ...next })
+      await db.update(orgs).set({ version: sql`${orgs.version} + 1` }).where(eq(orgs.id, org.key))
+    },
+    rename: async name => {
+      try {
+        await db.update(orgs).set({ name, version: sql`${orgs.version} + 1` }).where(eq(orgs.id, org.key))
+        renamed(name)
+        return true
+      } catch (error) {
+        if (sqlState(error) === UNIQUE_VIOLATION) return false
+        throw error
+      }
+    },
+    putSubscriptionMetadata: async (id, metadata) => {
+      await db.update(subscriptions).set({ metadata }).where(and(eq(subscriptions.org, org.key), eq(subscriptions.id, id)))
       await db.update(orgs).set({ version: sql`${orgs.version} + 1` }).where(eq(orgs.id, org.key))
     },
     putTimeZone: async timeZone => {
@@ -154,17 +180,18 @@ function lockedOrg (session: Session, org: Org, created: boolean, info: OrgInfo)
  * in the last statement before the commit; and always after the org's, so nobody waits the other way round.
  */
 const insertRows = prepare<'environment' | 'count' | 'org' | 'plans' | 'features' | 'startsAt' | 'endsAt' | 'statuses' |
-  'anchorAt' | 'timeZones' | 'phaseAt'>(sql`
+  'anchorAt' | 'timeZones' | 'phaseAt' | 'metadata'>(sql`
   with counted as (
     update environments set next_subscription = next_subscription + ${sql.placeholder('count')}::int
     where name = ${sql.placeholder('environment')} returning next_subscription - ${sql.placeholder('count')}::int as first
   )
-  insert into subscriptions (org, id, plan, feature, starts_at, ends_at, status, anchor_at, time_zone, phase_at)
-  select ${sql.placeholder('org')}::int, counted.first + row.n - 1, plan, feature, starts_at, ends_at, status, anchor_at, time_zone, phase_at
+  insert into subscriptions (org, id, plan, feature, starts_at, ends_at, status, anchor_at, time_zone, phase_at, metadata)
+  select ${sql.placeholder('org')}::int, counted.first + row.n - 1, plan, feature, starts_at, ends_at, status, anchor_at, time_zone, phase_at,
+    metadata::jsonb
   from counted, unnest(${sql.placeholder('plans')}::int[], ${sql.placeholder('features')}::int[],
     ${sql.placeholder('startsAt')}::timestamptz[], ${sql.placeholder('endsAt')}::timestamptz[], ${sql.placeholder('statuses')}::text[],
-    ${sql.placeholder('anchorAt')}::timestamptz[], ${sql.placeholder('timeZones')}::text[], ${sql.placeholder('phaseAt')}::timestamptz[])
-    with ordinality as row (plan, feature, starts_at, ends_at, status, anchor_at, time_zone, phase_at, n)`)
+    ${sql.placeholder('anchorAt')}::timestamptz[], ${sql.placeholder('timeZones')}::text[], ${sql.placeholder('phaseAt')}::timestamptz[], ${sql.placeholder('metadata')}::text[])
+    with ordinality as row (plan, feature, starts_at, ends_at, status, anchor_at, time_zone, phase_at, metadata, n)`)
 
 function insertStatement (
   { key, environment }: Org, rows: ScheduleChange['add'], planOf: (row: Omit<Subscription, 'id'>) => StoredPlan
@@ -180,6 +207,7 @@ function insertStatement (
     statuses: plainArray(rows.map(({ status }) => status)),
     anchorAt: instantArray(rows.map(({ anchorAt }) => anchorAt)),
     timeZones: makePgArray(rows.map(({ timeZone }) => timeZone)),
-    phaseAt: instantArray(rows.map(({ phaseAt }) => phaseAt))
+    phaseAt: instantArray(rows.map(({ phaseAt }) => phaseAt)),
+    metadata: makePgArray(rows.map(({ metadata = {} }) => JSON.stringify(metadata)))
   })
 }

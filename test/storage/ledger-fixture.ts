@@ -75,7 +75,7 @@ export async function openLedger (t: Scope, { database, mirrorFor, mirrorAgeMaxM
   })
   for (const parsed of parsePlans({ plans: PLANS })) {
     if (!parsed.ok) throw new Error(parsed.reason)
-    await stores.catalog.add('test', parsed.plan)
+    await stores.catalog.add('test', parsed.plan, Date.now())
   }
   return { stores, retries, publishFailures }
 }

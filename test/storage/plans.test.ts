@@ -5,6 +5,7 @@ import { openLedger } from './ledger-fixture.ts'
 import { databaseKinds } from './databases.ts'
 
 const ROUNDS = 20
+const AT = Date.UTC(2024, 0)
 
 /** A plan of which everything says which edition it is, so that a mixture shows. */
 function edition (name: string, n: number): Plan {
@@ -33,15 +34,15 @@ for (const { name, missing, open } of databaseKinds) {
           return `${found.status} ${n}`
         }
         await Promise.all([
-          plans.putDraft('test', edition(plan, 1), false), other.plans.putDraft('test', edition(plan, 2), false), whole(catalog),
-          other.plans.setStatus('test', ref, 'published'), plans.remove('test', ref), whole(other.catalog), whole(catalog),
-          plans.putDraft('test', edition(plan, 3), false), other.plans.setStatus('test', ref, 'published'), whole(catalog)
+          plans.putDraft('test', edition(plan, 1), false, AT), other.plans.putDraft('test', edition(plan, 2), false, AT), whole(catalog),
+          other.plans.setStatus('test', ref, 'published', AT), plans.remove('test', ref), whole(other.catalog), whole(catalog),
+          plans.putDraft('test', edition(plan, 3), false, AT), other.plans.setStatus('test', ref, 'published', AT), whole(catalog)
         ])
         const last = await whole(catalog)
         t.equal(await whole(other.catalog), last)
         if (last.startsWith('published')) {
           published += 1
-          t.equal(await plans.putDraft('test', edition(plan, 4), false), 'published')
+          t.equal(await plans.putDraft('test', edition(plan, 4), false, AT), 'published')
           t.equal(await plans.remove('test', ref), 'published')
           t.equal(await whole(other.catalog), last, 'and stays so')
         }
@@ -51,7 +52,7 @@ for (const { name, missing, open } of databaseKinds) {
 
     await t.test('a draft is created once, whoever else creates it at once', async t => {
       const answers = await Promise.all([plans, other.plans, plans, other.plans].map(async (store, i) =>
-        await store.putDraft('test', edition('once', i + 1), true)))
+        await store.putDraft('test', edition('once', i + 1), true, AT)))
       t.strictSame(answers.filter(answer => answer === undefined).length, 1)
       t.strictSame(answers.filter(answer => answer === 'draft').length, 3)
     })
@@ -59,7 +60,7 @@ for (const { name, missing, open } of databaseKinds) {
     await t.test('of a push and a draft of one name at once, one is refused', async t => {
       for (let round = 0; round < ROUNDS; round += 1) {
         const plan = edition(`push-${round}`, 2)
-        const [pushed, known] = await Promise.all([catalog.add('test', plan), other.plans.putDraft('test', plan, true)])
+        const [pushed, known] = await Promise.all([catalog.add('test', plan, AT), other.plans.putDraft('test', plan, true, AT)])
         t.equal(pushed, known === 'published', planText(plan.ref))
       }
     })
