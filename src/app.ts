@@ -3,6 +3,9 @@ import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Payments } from './domain/payment.ts'
 import { TollgateError } from './errors.ts'
+import { adminApi } from './kana/admin.ts'
+import { clientApi } from './kana/client.ts'
+import { accessBy } from './operations/access.ts'
 import checkoutPage from './pages/checkout.ts'
 import { MANUAL_PATH, manualPayments } from './payments/manual.ts'
 import auth from './plugins/auth.ts'
@@ -30,6 +33,7 @@ import { orgResourceRoutes } from './routes/org-resource.ts'
 import { orgRoutes } from './routes/orgs.ts'
 import { overrideRoutes } from './routes/overrides.ts'
 import { planRoutes } from './routes/plans.ts'
+import { planSaleRoutes } from './routes/plan-sales.ts'
 import { reportRoutes } from './routes/report.ts'
 import { reportsRoutes } from './routes/reports.ts'
 import { reservationRoutes } from './routes/reservations.ts'
@@ -72,6 +76,7 @@ export async function buildApp (options: AppOptions): Promise<FastifyInstance> {
   const { stores, metrics, adminKey, openEnvironment = 'test', publicUrl, manualCheckoutInLive, logger, version } = options
   const manual = manualPayments({ secret: stores.secret, publicUrl, inLive: manualCheckoutInLive })
   const bounds = { ...CONNECTION_BOUNDS, ...options.connectionBounds }
+  const access = accessBy({ adminKey, openEnvironment, keys: stores.keys })
   let stopping = false
   const app = Fastify({
     loggerInstance: logger,
@@ -119,8 +124,10 @@ export async function buildApp (options: AppOptions): Promise<FastifyInstance> {
   await app.register(metricsPlugin, { metrics })
   await app.register(health, { stores, stopping: () => stopping })
   await app.register(checkoutPage, { prefix: MANUAL_PATH, manual })
+  await app.register(adminApi, { prefix: '/graphql', access })
+  await app.register(clientApi, { prefix: '/client/graphql', access })
   await app.register(async guarded => {
-    await guarded.register(auth, { adminKey, openEnvironment, keys: stores.keys })
+    await guarded.register(auth, { access })
     if (options.rateLimit !== undefined) {
       await guarded.register(rateLimit, { ...options.rateLimit, open: adminKey === undefined, onUncounted: metrics.uncountedRequest })
     }
@@ -129,7 +136,7 @@ export async function buildApp (options: AppOptions): Promise<FastifyInstance> {
     await guarded.register(async v1 => {
       const all = [
         reportRoutes, reportsRoutes, canRoutes, consumeRoutes, usageRoutes, reservationRoutes, costRoutes, eventRoutes, correctionRoutes,
-        planRoutes, featureRoutes, orgRoutes, subscriptionRoutes, overrideRoutes, orgResourceRoutes, checkoutRoutes,
+        planRoutes, planSaleRoutes, featureRoutes, orgRoutes, subscriptionRoutes, overrideRoutes, orgResourceRoutes, checkoutRoutes,
         environmentRoutes, clockRoutes, keyRoutes
       ]
       for (const routes of all) await v1.register(routes)

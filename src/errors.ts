@@ -80,3 +80,15 @@ export class TollgateError extends Error {
     this.retryAfterSeconds = details.retryAfterSeconds
   }
 }
+
+/**
+ * What may be logged of an error: the innermost cause, which is what failed, without the rows and parameters that
+ * database errors carry around it.
+ */
+export function loggable (error: unknown): Record<string, unknown> {
+  let inner = error
+  while (inner instanceof Error && inner.cause instanceof Error) inner = inner.cause
+  if (!(inner instanceof Error)) return { message: String(inner) }
+  const { name, message, stack } = inner
+  return { type: name, message, code: (inner as { code?: unknown }).code, stack }
+}

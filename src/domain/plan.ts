@@ -1,4 +1,4 @@
-import { amountOf } from './amount.ts'
+import { type Amount, amountOf, WHOLE } from './amount.ts'
 import { decimalOf } from './decimal.ts'
 import {
   child, choose, type Cursor, isGiven, readCount, readDocument, readFlag, readList, readMap, readMoney, readString, readTitle,
@@ -80,7 +80,7 @@ const aggregates: readonly Aggregate[] = ['sum', 'count', 'max', 'last', 'perpet
 const modes: readonly PriceMode[] = ['graduated', 'volume']
 const tierMembers = ['upto', 'price', 'base']
 const planMembers = ['title', 'currency', 'interval', 'features', 'addon', 'anchor']
-const featureMembers = ['title', 'base', 'tiers', 'mode', 'aggregate', 'divide', 'type', 'reset', 'overage', 'combine']
+const featureMembers = ['title', 'base', 'tiers', 'limit', 'mode', 'aggregate', 'divide', 'type', 'reset', 'overage', 'combine']
 
 /**
  * Reads the body of a push: whatever is malformed refuses the whole, in Tier's words where Tier has some.
@@ -121,13 +121,13 @@ function readCurrency (at: Cursor): string {
 function readFeature (at: Cursor, feature: string, plan: Omit<Plan, 'features'>): PlanFeature {
   const tiers = readTiers(at)
   const last = tiers.at(-1)
-  const type = readType(at, last === undefined ? 'boolean' : 'metered')
+  const type = readType(at, last === undefined && !isGiven(at, 'limit') ? 'boolean' : 'metered')
   const aggregate = recognise(at, 'aggregate', aggregates, 'sum')
   return {
     feature,
     title: readTitle(at, titleMax, holdingText({ plan: plan.ref, feature })),
     type,
-    limit: last === undefined || last.upto === null ? null : amountOf(last.upto),
+    limit: readLimit(at, last),
     overage: readFlag(at, 'overage'),
     reset: readReset(at, type, aggregate, plan.interval),
     aggregate,
@@ -136,12 +136,20 @@ function readFeature (at: Cursor, feature: string, plan: Omit<Plan, 'features'>)
   }
 }
 
+/** Tier has limits as the ends of tiers only, of which none ends at 0. */
+function readLimit (at: Cursor, last: Tier | undefined): Amount | null {
+  const limit = at.members.limit === 0 ? 0 : readCount(at, 'limit', uptoMax)
+  if (limit !== null && last !== undefined) report(at, 'limit', 'limit is for features without tiers; the last upto is the limit')
+  const whole = last === undefined ? limit : last.upto
+  return whole === null ? null : amountOf(whole)
+}
+
 function readType (at: Cursor, standard: FeatureType): FeatureType {
   const type = choose(at, 'type', ['metered', 'boolean'], standard)
   if (type === 'metered') return type
   if (standard === 'metered') report(at, 'type', 'a boolean feature must not have tiers')
   for (const member of ['reset', 'aggregate', 'overage']) {
-    if (isGiven(at, member)) report(at, member, `${member} is for metered features, which have tiers or "type": "metered"`)
+    if (isGiven(at, member)) report(at, member, `${member} is for metered features, which have tiers, a limit or "type": "metered"`)
   }
   return type
 }
@@ -237,7 +245,7 @@ export function documentOf (plan: Plan) {
 }
 
 function featureDocument (plan: Plan, item: PlanFeature) {
-  const { feature, title, type, reset, aggregate, overage, combine, price: { base, mode, tiers, divide } } = item
+  const { feature, title, type, limit, reset, aggregate, overage, combine, price: { base, mode, tiers, divide } } = item
   return {
     ...(title !== holdingText({ plan: plan.ref, feature }) && { title }),
     ...(base !== 0 && { base }),
@@ -245,7 +253,7 @@ function featureDocument (plan: Plan, item: PlanFeature) {
     ...(aggregate !== 'sum' && { aggregate }),
     ...(tiers.length > 0 && { tiers: tiers.map(tierDocument) }),
     ...(divide !== undefined && { divide: { by: divide.by, ...(divide.rounding === 'up' && { rounding: divide.rounding }) } }),
-    ...(type === 'metered' && tiers.length === 0 && { type }),
+    ...(type === 'metered' && tiers.length === 0 && (limit === null ? { type } : { limit: Number(limit / WHOLE) })),
     ...(reset !== resetDefault(type, aggregate, plan.interval) && { reset }),
     ...(overage && { overage }),
     ...(combine !== combineDefault(plan) && { combine })

@@ -2,6 +2,7 @@ import { parseTextCursor } from '../domain/cursor.ts'
 import { escaped } from '../domain/document.ts'
 import { parseFeature, parsePlanName, parsePlanRef, type PlanRef, planText } from '../domain/ids.ts'
 import { type ParsedPlan, parsePlan, parsePlans, type Plan, type PlanStatus } from '../domain/plan.ts'
+import { checkProperties, type Properties } from '../domain/properties.ts'
 import { TollgateError } from '../errors.ts'
 import type { CatalogPlan } from '../storage/catalog.ts'
 import { available } from '../storage/ledger-reader.ts'
@@ -46,7 +47,10 @@ export async function readPlan ({ catalog }: Stores, environment: string, text: 
  * Creates a draft from a document with one plan, as push takes it.
  * @throws TollgateError `invalid_request`; `plan_conflict` if there is such a plan, of whatever status
  */
-export async function createDraft (stores: Stores, environment: string, document: unknown): Promise<CatalogPlan> {
+export async function createDraft (
+  stores: Stores, environment: string, document: unknown, metadata: Properties = {}
+): Promise<CatalogPlan> {
+  checkProperties(metadata, '/metadata')
   const [parsed, ...more] = parsePlans(document)
   if (parsed === undefined || more.length > 0) {
     throw new TollgateError('invalid_request', 'plans must have one plan', { pointer: '/plans' })
@@ -54,7 +58,7 @@ export async function createDraft (stores: Stores, environment: string, document
   const pointer = `/plans/${escaped(planText(parsed.ref))}`
   const plan = possible(parsed, pointer)
   const { now } = await present(stores, environment)
-  const known = await available(stores.plans.putDraft(environment, plan, true, now))
+  const known = await available(stores.plans.putDraft(environment, plan, true, now, metadata))
   if (known !== undefined) throw conflict(plan.ref, `exists already: it is ${known === 'draft' ? 'a draft' : known}`, pointer)
   return await readPlan(stores, environment, planText(plan.ref))
 }

@@ -13,6 +13,7 @@ import type { Stores } from '../storage/stores.ts'
 import type { OrgInfo } from '../storage/subscriptions.ts'
 import { announce, changeExisting, instantOfChange } from './change.ts'
 import { type Listed, listed, type ListRequest } from './listed.ts'
+import { orgFromLedger, UNSEEN } from './org.ts'
 import { present } from './time.ts'
 
 /** Where the id of an org stands in these calls. */
@@ -59,6 +60,16 @@ export async function listOrgs (stores: Stores, { environment, cursor, countMax,
 export async function readOrg (stores: Stores, environment: string, text: string): Promise<OrgView> {
   const org = await orgNamed(stores, environment, text)
   return await view(stores, environment, org)
+}
+
+/**
+ * The same for whoever asks on behalf of the org itself: one that is not stored is as the environment's default plan would have it.
+ * @throws TollgateError `org_not_found`
+ */
+export async function orgAsIs (stores: Stores, environment: string, text: string): Promise<OrgView> {
+  const at = await present(stores, environment)
+  const org = await orgFromLedger(stores, at, parseOrg(text))
+  return viewOf(org, org.key === UNSEEN ? {} : await available(stores.subscriptions.info(org)), at.now)
 }
 
 /**

@@ -18,3 +18,8 @@ export async function whois (stores: Stores, environment: string, text: string):
   const org = await orgNow(stores, environment, parseOrg(text, '?org'))
   return { org: org.name, id: `org_${org.key}`, createdAt: org.createdAt, info: await available(stores.subscriptions.info(org)) }
 }
+
+/** Who has this key now, whatever their id was before. @returns undefined: nobody any more */
+export async function nameByKey ({ subscriptions }: Stores, environment: string, key: number): Promise<string | undefined> {
+  return await available(subscriptions.nameOf(environment, key))
+}

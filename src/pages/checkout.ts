@@ -1,8 +1,8 @@
 import type { FastifyError, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
-import { errors, type ErrorCode, TollgateError } from '../errors.ts'
+import { errors, type ErrorCode, loggable, TollgateError } from '../errors.ts'
 import { completeCheckout, offers } from '../operations/checkout.ts'
 import type { ManualPayments } from '../payments/manual.ts'
-import { asTollgateError, loggable } from '../plugins/errors.ts'
+import { asTollgateError } from '../plugins/errors.ts'
 import { checkoutPage, completedPage, confirmedPage, refusalPage } from './checkout-view.ts'
 import { PAGE_HEADERS } from './layout.ts'
 

@@ -1,6 +1,6 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { errors, type ErrorCode, TollgateError } from '../errors.ts'
+import { errors, type ErrorCode, loggable, TollgateError } from '../errors.ts'
 import { invalidRequest, problemOf } from '../routes/problems.ts'
 import { toJson } from './json.ts'
 
@@ -36,18 +36,6 @@ export function handleError (thrown: FastifyError | TollgateError, request: Fast
   const error = asTollgateError(thrown)
   if (errors[error.code].status >= 500) request.log.error({ reqId: request.id, err: loggable(error), code: error.code }, 'request failed')
   return sendProblem(error, reply)
-}
-
-/**
- * What may be logged of an error: the innermost cause, which is what failed, without the rows and parameters that
- * database errors carry around it.
- */
-export function loggable (error: unknown): Record<string, unknown> {
-  let inner = error
-  while (inner instanceof Error && inner.cause instanceof Error) inner = inner.cause
-  if (!(inner instanceof Error)) return { message: String(inner) }
-  const { name, message, stack } = inner
-  return { type: name, message, code: (inner as { code?: unknown }).code, stack }
 }
 
 /** For bytes that never became a request: there is no reply object, only the socket. */

@@ -3,7 +3,7 @@ import fp from 'fastify-plugin'
 import { Type } from 'typebox'
 import { within } from '../storage/database.ts'
 import type { Stores } from '../storage/stores.ts'
-import { loggable } from './errors.ts'
+import { loggable } from '../errors.ts'
 
 const CHECK_TIMEOUT_MS = 1_000
 

@@ -1,9 +1,8 @@
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { clockNotFound, findClock } from '../operations/clocks.ts'
-import { TollgateError } from '../errors.ts'
+import { loggable, TollgateError } from '../errors.ts'
+import { enterClock } from '../operations/clocks.ts'
 import type { Stores } from '../storage/stores.ts'
-import { loggable } from './errors.ts'
 
 /** Names a test clock; Tier's header, which its SDK sends with every call of a client made by `withClock`. */
 export const CLOCK_HEADER = 'tier-clock'
@@ -28,17 +27,18 @@ export default fp(async app => {
 }, { name: 'test-clock', dependencies: ['auth'] })
 
 async function enter (stores: Stores, request: FastifyRequest, id: string): Promise<void> {
-  const clock = await findClock(stores, request.principal.environment, id)
-  if (clock === undefined) throw unknownClock(request, id)
-  request.principal = { ...request.principal, environment: clock.name }
-  stores.clocks.used(clock, Date.now()).catch(error => {
-    request.log.warn({ reqId: request.id, err: loggable(error) }, 'the use of a test clock could not be noted')
-  })
+  try {
+    const environment = await enterClock(stores, request.principal.environment, id, CLOCK_HEADER, error => {
+      request.log.warn({ reqId: request.id, err: loggable(error) }, 'the use of a test clock could not be noted')
+    })
+    request.principal = { ...request.principal, environment }
+  } catch (error) {
+    throw error instanceof TollgateError && error.code === 'clock_not_found' ? unknownClock(request, error) : error
+  }
 }
 
 /** Where the call is about an org, Tier's answer: on a clock that does not exist, there is no such org. */
-function unknownClock ({ routeOptions: { schema } }: FastifyRequest, id: string): TollgateError {
-  const error = clockNotFound(id, CLOCK_HEADER)
+function unknownClock ({ routeOptions: { schema } }: FastifyRequest, error: TollgateError): TollgateError {
   const aboutOrg = [schema?.querystring, schema?.params, schema?.body].some(part => {
     const { properties } = (part ?? {}) as { properties?: Readonly<Record<string, unknown>> }
     return properties?.org !== undefined

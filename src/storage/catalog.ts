@@ -136,9 +136,9 @@ async function add (db: Orm, environment: string, plan: Plan, at: Instant): Prom
 
 /** @returns its key; undefined if there is one of this name and version */
 export async function insertPlan (
-  db: Orm, environment: string, { ref, features: _features, ...rest }: Plan, status: PlanStatus, at: Instant
+  db: Orm, environment: string, { ref, features: _features, ...rest }: Plan, status: PlanStatus, at: Instant, metadata: Properties = {}
 ): Promise<number | undefined> {
-  const [row] = await db.insert(plans).values({ environment: ownerOf(environment), ...ref, ...rest, status, updatedAt: at })
+  const [row] = await db.insert(plans).values({ environment: ownerOf(environment), ...ref, ...rest, status, metadata, updatedAt: at })
     .onConflictDoNothing().returning({ id: plans.id })
   return row?.id
 }

@@ -29,9 +29,10 @@ export interface Plans {
    * Creates a draft, or puts it in place of the draft there is.
    * @param create refuse where there is any
    * @param at when, in the environment's time, as in the other calls
+   * @param metadata of one that is new
    * @returns the status of the plan that stands in the way; undefined: done
    */
-  putDraft (environment: string, plan: Plan, create: boolean, at: Instant): Promise<PlanStatus | undefined>
+  putDraft (environment: string, plan: Plan, create: boolean, at: Instant, metadata?: Properties): Promise<PlanStatus | undefined>
   /**
    * Does nothing if there is no such plan.
    * @returns why it was not archived: it is a draft, or the plan to which new orgs of the environment are subscribed
@@ -62,9 +63,9 @@ export function planStore (database: Database): Plans {
       const { items, next } = pageOf(rows, countMax, ({ name, version }) => [name, version])
       return { items: items.length === 0 ? [] : await loadPlans(db, inArray(plans.id, items.map(({ key }) => key))), next }
     },
-    putDraft: async (environment, plan, create, at) => await database.transaction(async session => {
+    putDraft: async (environment, plan, create, at, metadata = {}) => await database.transaction(async session => {
       for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt += 1) {
-        const key = await insertPlan(orm(session), environment, plan, 'draft', at)
+        const key = await insertPlan(orm(session), environment, plan, 'draft', at, metadata)
         const known = key === undefined ? await locked(session, environment, plan.ref) : undefined
         if (key === undefined && known === undefined) continue
         if (known !== undefined) {

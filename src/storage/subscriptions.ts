@@ -56,6 +56,8 @@ export interface Subscriptions {
   /** The same for an org that there is. @returns undefined if there is none */
   changeExisting <T> (environment: string, name: string, work: (locked: LockedOrg) => Promise<T>): Promise<Changed<T> | undefined>
   info (org: Org): Promise<OrgInfo>
+  /** The name of the org with this key, by which others may have known it before. */
+  nameOf (environment: string, key: number): Promise<string | undefined>
   /** The name of the org whose subscription this is. */
   orgOf (environment: string, id: number): Promise<string | undefined>
 }
@@ -106,6 +108,11 @@ export function subscriptionStore (database: Database, orgStore: Orgs): Subscrip
     info: async ({ key }) => {
       const [row] = await orm(database).select({ info: orgs.info }).from(orgs).where(eq(orgs.id, key))
       return row?.info ?? {}
+    },
+    nameOf: async (environment, key) => {
+      const [row] = await orm(database).select({ name: orgs.name }).from(orgs)
+        .where(and(eq(orgs.id, key), eq(orgs.environment, environment), isNull(orgs.deletedAt)))
+      return row?.name
     },
     orgOf: async (environment, id) => {
       // Each environment counts its own, so there is at most one of this number in each.
