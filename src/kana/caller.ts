@@ -3,7 +3,8 @@ import type { FastifyRequest } from 'fastify'
 import { amountOf } from '../domain/amount.ts'
 import { type Principal, refusal, type Scope } from '../domain/key.ts'
 import type { Payments } from '../domain/payment.ts'
-import { type Answer, can, canAll } from '../operations/can.ts'
+import type { Answer } from '../operations/answer.ts'
+import { canAll } from '../operations/can.ts'
 import { listPlans, readPlan } from '../operations/drafts.ts'
 import { labelsOf } from '../operations/features.ts'
 import type { Listed } from '../operations/listed.ts'
@@ -64,7 +65,7 @@ export function callerOf (stores: Stores, payments: Payments, principal: Princip
       const why = refusal(principal, scope)
       if (why !== undefined) throw failure(why, { code: 'FORBIDDEN' })
     },
-    now: async () => await (now ??= present(stores, environment)),
+    now: async () => await (now ??= Promise.resolve(present(stores, environment))),
     plan: new DataLoader(async texts => await Promise.all(texts.map(async text =>
       await readPlan(stores, environment, text).catch((error: Error) => error)))),
     labels: new DataLoader(async names => {
@@ -80,7 +81,7 @@ export function callerOf (stores: Stores, payments: Payments, principal: Princip
   }
 }
 
-/** A single question costs least by itself; several about one org are one question about all that it holds. */
+/** Several about one org are one question. */
 async function verdictsOn (stores: Stores, environment: string, questions: readonly VerdictQuestion[]): Promise<Array<Answer | Error>> {
   const groups = new Map<string, VerdictQuestion[]>()
   for (const question of questions) {
@@ -103,10 +104,8 @@ async function answersTo (
 ): Promise<ReadonlyMap<string, Answer>> {
   const [{ org, n }] = group as [VerdictQuestion]
   const question = { environment, org, n: amountOf(n) }
-  const held = group.length === 1 ? [] : await canAll(stores, question)
-  const answers = new Map(held.map(answer => [answer.feature, answer]))
-  for (const { feature } of group) if (!answers.has(feature)) answers.set(feature, await can(stores, { ...question, feature }))
-  return answers
+  const answers = await canAll(stores, question, group.map(({ feature }) => feature))
+  return new Map(answers.map(answer => [answer.feature, answer]))
 }
 
 async function plansWith (stores: Stores, environment: string, names: readonly string[]): Promise<CatalogPlan[][]> {

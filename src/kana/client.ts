@@ -49,7 +49,7 @@ export const clientApi: FastifyPluginAsync<ClientApiOptions> = async (app, { acc
 
   async function clientOf (request: FastifyRequest): Promise<Client> {
     const { clientUser: user } = request
-    const principal = { environment: user.environment, kind: 'public', scopes: [], operator: false, actor: `user:${user.id}` } as const
+    const principal = { environment: user.environment, kind: 'public', scopes: [], operator: false, actor: `user:${user.userId}` } as const
     return { ...callerOf(app.stores, app.payments, principal, request), user }
   }
 }

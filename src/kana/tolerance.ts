@@ -74,7 +74,9 @@ export const unwrappedData: Rule = document => eachOperation(document, operation
  * @param original as it was sent
  * @returns by the name of their operation
  */
-export function wrappedKeys (original: DocumentNode, sent: Sent, schema: GraphQLSchema): ReadonlyMap<string | undefined, readonly string[]> {
+export function wrappedKeys (
+  original: DocumentNode, sent: Sent, schema: GraphQLSchema
+): ReadonlyMap<string | undefined, readonly string[]> {
   return new Map(operationsOf(pluralNames(original, sent, schema)).map(operation => [
     operation.name?.value,
     rootFields(operation).filter(field => loneData(field) !== undefined).map(({ alias, name }) => (alias ?? name).value)

@@ -36,13 +36,14 @@ export function answerOf (
     ? known
     : withoutLedger(stores, environment, feature, known)
   const figures = { used, reserved, limit, remaining, overage }
-  const permitsOverage = grant?.overage ?? false
-  return { ok, reason, ...figures, org: org.name, feature, window: unknown ? null : window, permitsOverage, at: now, degraded: outage !== null }
+  const place = { org: org.name, feature, window: unknown ? null : window, permitsOverage: grant?.overage ?? false, at: now }
+  return { ok, reason, ...figures, ...place, degraded: outage !== null }
 }
 
 /** The same, where neither store nor this process knows the org. */
 export function answerUnknown (stores: Stores, { environment, now }: Present, org: string, feature: string): Answer {
-  return { ...withoutLedger(stores, environment, feature, undefined), org, feature, window: null, permitsOverage: false, at: now, degraded: true }
+  const place = { org, feature, window: null, permitsOverage: false, at: now }
+  return { ...withoutLedger(stores, environment, feature, undefined), ...place, degraded: true }
 }
 
 /** A feature that is not known here has the standard policy, which then has nothing to go by, and refuses. */

@@ -2,8 +2,8 @@ import type { FastifyRequest, onSendAsyncHookHandler, preHandlerAsyncHookHandler
 import fp from 'fastify-plugin'
 import { keyFromHeader } from '../domain/key.ts'
 import { type Claim, claimKey, type IdempotentRequest, keepAnswer, releaseKey } from '../operations/idempotency.ts'
+import { loggable } from '../errors.ts'
 import type { Stores } from '../storage/stores.ts'
-import { loggable } from './errors.ts'
 
 /** draft-ietf-httpapi-idempotency-key-header */
 export const IDEMPOTENCY_HEADER = 'idempotency-key'

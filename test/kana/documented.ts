@@ -36,7 +36,9 @@ interface FixturePackage {
   readonly metadata: Body
   readonly updatedAt: string
   readonly features: ReadonlyArray<{ id: string, limit: number | null, resetPeriod: string, overageEnabled: boolean }>
-  readonly prices: ReadonlyArray<{ id: string, provider: string, amount: number, displayAmount: string, currency: string, interval: unknown }>
+  readonly prices: ReadonlyArray<{
+    id: string, provider: string, amount: number, displayAmount: string, currency: string, interval: unknown
+  }>
 }
 
 export const documented = JSON.parse(readFileSync(new URL('kana-examples.json', import.meta.url), 'utf8')) as Documented
