@@ -1,14 +1,16 @@
 /**
- * `npm test`: starts one PostgreSQL for all test files, runs tap, stops everything, and says what was counted.
- * Arguments go to tap: `npm test -- test/domain/amount.test.ts`. Redis is started by each test file that wants one.
+ * `npm test`: compiles, starts one PostgreSQL for all test files, runs them, stops everything, and says what was counted.
+ * `npm test -- test/domain/amount.test.ts` runs that file. Redis is started by each test file that wants one.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync } from 'node:fs'
 import { constants } from 'node:os'
+import { join, relative } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { compile } from './compile.ts'
 import { type Exit, exitOf, runChild } from './fixtures/child.ts'
-import { guard, temporaryFolder } from './fixtures/guard.ts'
+import { fastFolder, guard, temporaryFolder } from './fixtures/guard.ts'
 import { postgresProgramsMissing, startPostgres } from './fixtures/postgres.ts'
 import { isHidden } from './fixtures/programs.ts'
 import { redisMissing, redisProgramMissing } from './fixtures/redis.ts'
@@ -18,8 +20,9 @@ import { readTap, type TapResult } from './fixtures/tap-output.ts'
 const RUN_TIMEOUT_MS = 1_500_000
 /** tap needs a moment to say which files it did not finish. */
 const KILL_GRACE_MS = 5_000
-const JOBS = 2
 
+/** A file, and where in it. */
+const COMPILED_CODE = /\b((?:src|test)\/[\w/.-]+)\.js(:\d|$)/g
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const TAP = fileURLToPath(new URL('../node_modules/.bin/tap', import.meta.url))
 const TAP_CLASS = new URL('../node_modules/@tapjs/test/test-built/dist/esm/index.js', import.meta.url)
@@ -34,18 +37,24 @@ async function main (): Promise<number> {
   const deadline = setTimeout(() => stop(`it took longer than ${RUN_TIMEOUT_MS / 1000} seconds`, 'SIGTERM'), RUN_TIMEOUT_MS)
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => onSignal(signal))
   const { TEST_DATABASE_URL: given } = process.env
+  process.env.TMPDIR = fastFolder()
   const template = temporaryFolder('template')
   const templateGuard = guard('KILL', template)
+  const compiled = compiledFolder()
+  const compiledGuard = guard('KILL', compiled)
   const own = given === undefined && postgresProgramsMissing === false ? await startPostgres() : undefined
   try {
     await buildTap()
+    compile(ROOT, compiled)
     const url = isHidden('postgres') ? undefined : given ?? own?.server.url
-    const { exit, result } = await runTap({ TEST_TEMPLATE_FOLDER: template, ...(url !== undefined && { TEST_DATABASE_URL: url }) })
+    const env = { TEST_ROOT: ROOT, TEST_TEMPLATE_FOLDER: template, ...(url !== undefined && { TEST_DATABASE_URL: url }) }
+    const { exit, result } = await runTap(compiled, env)
     return report(exit, result, missingParts(url))
   } finally {
     clearTimeout(deadline)
     await own?.release()
     await templateGuard.release()
+    await compiledGuard.release()
   }
 }
 
@@ -54,18 +63,30 @@ async function buildTap (): Promise<void> {
   if (readFileSync(TAP_CLASS, 'utf8').includes('@tapjs/typescript')) await runChild(process.execPath, [TAP, 'build'], { cwd: ROOT })
 }
 
-async function runTap (env: Record<string, string>): Promise<{ exit: Exit, result: TapResult }> {
-  const args = [TAP, 'run', `--jobs=${JOBS}`, '--reporter=tap', ...process.argv.slice(2)]
+/** Inside the project, for its packages; each run has one of its own. */
+function compiledFolder (): string {
+  const parent = join(ROOT, '.tap')
+  mkdirSync(parent, { recursive: true })
+  return mkdtempSync(join(parent, 'compiled-'))
+}
+
+async function runTap (compiled: string, env: Record<string, string>): Promise<{ exit: Exit, result: TapResult }> {
+  const args = [join(compiled, 'test', 'suite.js'), ...process.argv.slice(2)]
   // A group of its own, so that what a test leaves behind goes with it; so Ctrl-C has to be passed on.
   const child = spawn(process.execPath, args, { cwd: ROOT, env: { ...process.env, ...env }, detached: true, stdio: ['ignore', 'pipe', 'inherit'] })
   const group = guard('TERM')
   if (child.pid !== undefined) group.watch(-child.pid)
   tap = child
-  const reader = readTap(print)
+  const reader = readTap(line => print(sourceOf(line, compiled)))
   createInterface({ input: child.stdout }).on('line', reader.line)
   const exit = await exitOf(child)
   await group.release()
   return { exit, result: reader.result() }
+}
+
+/** Where a line names compiled code, the reader wants the source. */
+function sourceOf (line: string, compiled: string): string {
+  return line.replaceAll(`${compiled}/`, ROOT).replaceAll(`${relative(ROOT, compiled)}/`, '').replaceAll(COMPILED_CODE, '$1.ts$2')
 }
 
 function stop (reason: string, signal: NodeJS.Signals): void {

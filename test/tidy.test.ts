@@ -1,11 +1,11 @@
 import t from 'tap'
 import { readdirSync, readFileSync } from 'node:fs'
 import { posix } from 'node:path'
+import { ROOT } from './fixtures/root.ts'
 
 /** A rule says what is wrong with one file; its path is relative to the root, with slashes. */
 type Rule = (path: string, text: string) => string[]
 
-const ROOT = new URL('../', import.meta.url)
 const NOT_OURS = ['.git', '.tap', 'data', 'dist', 'node_modules']
 const LINES_MAX = 300
 const PURE_LIBRARIES = ['temporal-polyfill']

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { temporaryFolder } from '../fixtures/guard.ts'
 import { serve } from '../fixtures/process.ts'
+import { ROOT as ROOT_URL } from '../fixtures/root.ts'
 
 interface Packed {
   readonly filename: string
@@ -13,7 +14,7 @@ interface Packed {
   readonly files: ReadonlyArray<{ readonly path: string }>
 }
 
-const ROOT = fileURLToPath(new URL('../../', import.meta.url))
+const ROOT = fileURLToPath(ROOT_URL)
 const SOURCES = ['src', 'migrations', 'package.json', 'tsconfig.json', 'tsconfig.build.json', 'openapi.yaml', 'README.md', 'CHANGELOG.md']
 const SIZE_MAX = 400_000
 const WANTED = /^(dist\/.*|migrations\/(\d{4}_\w+\.sql|meta\/_journal\.json)|openapi\.yaml|package\.json|README\.md|CHANGELOG\.md|LICENSE)$/

@@ -4,10 +4,10 @@ import t, { type Test } from 'tap'
 import { emptyLedger, folderOf } from '../e2e/embedded.ts'
 import { freePort } from '../fixtures/ports.ts'
 import { until } from '../storage/until.ts'
-import { runTool, scriptText, sourceCommand, startTool, TIER, type Tool, type ToolOptions } from './tool.ts'
+import { runTool, scriptText, ourCommand, startTool, TIER, type Tool, type ToolOptions } from './tool.ts'
 
 const WITHIN_MS = 60_000
-const PROGRAM = sourceCommand('test/tier/sidecar-program.ts')
+const PROGRAM = ourCommand('test/tier/sidecar-program.ts')
 /** What a program may have set for itself, and what a service would take for its own. */
 const ITS_OWN = {
   DATABASE_URL: 'postgres://nobody@127.0.0.1:1/app',

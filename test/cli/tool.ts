@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process'
 import type { Writable } from 'node:stream'
-import { fileURLToPath } from 'node:url'
 import { type Exit, exitOf } from '../fixtures/child.ts'
 import { guard, type Scope } from '../fixtures/guard.ts'
+import { nodeArguments } from '../fixtures/node.ts'
 
 export interface Ran extends Exit {
   readonly stdout: string
@@ -25,12 +25,12 @@ export interface ToolOptions {
   readonly command?: readonly string[]
 }
 
-export const TOLLGATE = sourceCommand('src/cli/tollgate.ts')
-export const TIER = sourceCommand('src/cli/tier.ts')
+export const TOLLGATE = ourCommand('src/cli/tollgate.ts')
+export const TIER = ourCommand('src/cli/tier.ts')
 
 /** @param path from the root of the project */
-export function sourceCommand (path: string): string[] {
-  return [process.execPath, '--import', import.meta.resolve('tsx'), fileURLToPath(new URL(`../../${path}`, import.meta.url))]
+export function ourCommand (path: string): string[] {
+  return [process.execPath, ...nodeArguments(path)]
 }
 
 /** Such a command as a program of one word. */

@@ -1,13 +1,14 @@
 import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { promisify } from 'node:util'
+import { ROOT } from '../fixtures/root.ts'
 
 const COMMANDS_TIMEOUT_MS = 60_000
 const run = promisify(execFile)
 
 /** What a page prints under a name, in a fence that begins "```<language> <name>". */
 export function documentedBlock (page: string, language: string, name: string): string {
-  const text = readFileSync(new URL(`../../docs/${page}`, import.meta.url), 'utf8')
+  const text = readFileSync(new URL(`docs/${page}`, ROOT), 'utf8')
   const [, block] = new RegExp(`^\`\`\`${language} ${name}\\n([^]*?)^\`\`\`$`, 'm').exec(text) ?? []
   if (block === undefined) throw new Error(`docs/${page} has no ${language} named ${name}`)
   return block

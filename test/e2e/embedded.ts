@@ -1,11 +1,10 @@
-import { rmSync } from 'node:fs'
-import { type Scope, temporaryFolder } from '../fixtures/guard.ts'
+import { guard, type Scope, temporaryFolder } from '../fixtures/guard.ts'
 import { copyEmptyLedger } from '../fixtures/ledger-template.ts'
 
 /** An empty folder, removed with the test. */
 export function folderOf (t: Scope): string {
   const folder = temporaryFolder('ledger')
-  t.teardown(() => rmSync(folder, { recursive: true }))
+  t.teardown(guard('KILL', folder).release)
   return folder
 }
 

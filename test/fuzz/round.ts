@@ -1,5 +1,6 @@
 import fc from 'fast-check'
-import { type ApiOptions, type ApiScope, openApi } from '../fixtures/api.ts'
+import { type ApiOptions, openApi } from '../fixtures/api.ts'
+import type { Scope } from '../fixtures/guard.ts'
 import { requestsOf } from './requests.ts'
 import { fuzzedService, type FuzzedService, Violation } from './service.ts'
 
@@ -23,7 +24,7 @@ export interface RoundResult {
 }
 
 /** Many requests to a fresh service, one after the other. Equal seeds send equal requests. */
-export async function fuzzRound (t: ApiScope, { on, seed, requests, progress }: RoundOptions): Promise<RoundResult> {
+export async function fuzzRound (t: Scope, { on, seed, requests, progress }: RoundOptions): Promise<RoundResult> {
   const service = await fuzzedService(await openApi(t, { on }))
   const violations: Violation[] = []
   let done = 0

@@ -2,10 +2,7 @@
  * `npm run fuzz`: a million requests, in rounds. `FUZZ_REQUESTS` asks for another number; `FUZZ_SEED` begins with
  * that seed: the one that a failure names sends the same again.
  */
-import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
-import type { ApiScope } from '../fixtures/api.ts'
-import { guard, temporaryFolder } from '../fixtures/guard.ts'
+import type { Scope } from '../fixtures/guard.ts'
 import { postgresProgramsMissing, startPostgres } from '../fixtures/postgres.ts'
 import { redisMissing } from '../fixtures/redis.ts'
 import { fuzzRound, type RoundResult } from './round.ts'
@@ -23,8 +20,6 @@ const firstSeed = Number(FUZZ_SEED ?? Date.now() % 2 ** 31)
 const print = (line: string): void => { process.stdout.write(`${line}\n`) }
 
 async function main (): Promise<number> {
-  const folder = temporaryFolder('fuzz')
-  const owner = guard('KILL', folder)
   const own = TEST_DATABASE_URL === undefined && postgresProgramsMissing === false ? await startPostgres() : undefined
   if (own !== undefined) process.env.TEST_DATABASE_URL = own.server.url
   const haveServers = process.env.TEST_DATABASE_URL !== undefined && redisMissing === false
@@ -35,7 +30,7 @@ async function main (): Promise<number> {
     for (let round = 0; sent < wanted; round += 1) {
       const seed = (firstSeed + round) % 2 ** 31
       const on = haveServers && seed % SERVERS_EVERY === 0 ? 'servers' : 'embedded'
-      const result = await inScope(join(folder, String(round)), async scope => await fuzzRound(scope, {
+      const result = await inScope(async scope => await fuzzRound(scope, {
         on, seed, requests: Math.min(ROUND_REQUESTS, wanted - sent)
       }))
       if (result.failure !== undefined) {
@@ -49,7 +44,6 @@ async function main (): Promise<number> {
     }
   } finally {
     await own?.release()
-    await owner.release()
   }
   print('')
   // What was sent where, and what it was answered.
@@ -57,11 +51,10 @@ async function main (): Promise<number> {
   return 0
 }
 
-async function inScope<T> (folder: string, work: (scope: ApiScope) => Promise<T>): Promise<T> {
+async function inScope<T> (work: (scope: Scope) => Promise<T>): Promise<T> {
   const ends: Array<() => unknown> = []
-  mkdirSync(folder)
   try {
-    return await work({ testdir: () => folder, teardown: end => { ends.unshift(end) } })
+    return await work({ teardown: end => { ends.unshift(end) } })
   } finally {
     for (const end of ends) await end()
   }

@@ -5,7 +5,6 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { openApi } from '../fixtures/api.ts'
-import { temporaryFolder } from '../fixtures/guard.ts'
 
 /**
  * The checkout page in a real browser, run by hand: `npm run look`, or with another folder than `data/look`. It follows
@@ -15,7 +14,7 @@ const { CHROMIUM = '/usr/bin/chromium' } = process.env
 const FOLDER = process.argv[2] ?? 'data/look'
 
 const ends: Array<() => unknown> = []
-const scope = { teardown: (end: () => unknown) => { ends.unshift(end) }, testdir: () => temporaryFolder('look') }
+const scope = { teardown: (end: () => unknown) => { ends.unshift(end) } }
 
 /** The caller's own pages: `/welcome` sends on to another origin, as one does that asks its customers to sign in. */
 async function callersPages (): Promise<{ here: string, elsewhere: string }> {

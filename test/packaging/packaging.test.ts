@@ -4,11 +4,11 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import t from 'tap'
 import { parse } from 'yaml'
+import { ROOT } from '../fixtures/root.ts'
 import { namesInContext, parseDockerfile } from './dockerfile.ts'
 import { drainSeconds, image } from './pod-rules.ts'
 import { settings } from './settings.ts'
 
-const ROOT = new URL('../../', import.meta.url)
 const read = (path: string): string => readFileSync(new URL(path, ROOT), 'utf8')
 const manifest = JSON.parse(read('package.json')) as { version: string, license: string, scripts: Record<string, string> }
 

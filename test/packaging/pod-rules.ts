@@ -1,6 +1,7 @@
 import { deepEqual, equal, ok } from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { parse } from 'yaml'
+import { ROOT } from '../fixtures/root.ts'
 import { parseDockerfile, type Stage } from './dockerfile.ts'
 import { settings } from './settings.ts'
 
@@ -11,7 +12,7 @@ export interface KubernetesObject {
   readonly spec?: any
 }
 
-const read = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
+const read = (path: string): string => readFileSync(new URL(path, ROOT), 'utf8')
 
 /** How long the service lets itself drain. */
 export function drainSeconds (): number {

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { type Config, loadConfig } from '../../src/config.ts'
+import { ROOT } from '../fixtures/root.ts'
 
 export interface Setting {
   readonly name: string
@@ -63,7 +64,7 @@ export const settings: readonly Setting[] = [
   { name: 'LOG_LEVEL', member: 'logLevel', example: 'warn', text: '`trace`, `debug`, `info`, `warn`, `error`, `fatal`, `silent`' }
 ]
 
-const PAGES = ['README.md', 'docs/operations.md'].map(page => new URL(`../../${page}`, import.meta.url))
+const PAGES = ['README.md', 'docs/operations.md'].map(page => new URL(page, ROOT))
 const [BEGIN, END] = ['<!-- settings, written by `npm run settings` -->', '<!-- end of settings -->']
 
 export function settingsTable (): string {

@@ -1,20 +1,17 @@
 import type { Database } from '../../src/storage/database.ts'
 import { pgliteDatabase } from '../../src/storage/pglite.ts'
 import { postgresDatabase } from '../../src/storage/postgres.ts'
+import { folderOf } from '../e2e/embedded.ts'
 import type { Scope } from '../fixtures/guard.ts'
+import { copyBareLedger } from '../fixtures/ledger-template.ts'
 import { freshDatabase, postgresMissing } from '../fixtures/postgres.ts'
-
-/** What is needed of tap's `t` to open either. */
-export interface DatabaseScope extends Scope {
-  testdir: () => string
-}
 
 export interface DatabaseKind {
   readonly name: string
   /** For tap's `skip`. */
   readonly missing: string | false
   /** A new, empty one, closed and removed with the test. */
-  open (t: DatabaseScope): Promise<Database>
+  open (t: Scope): Promise<Database>
 }
 
 /** Every implementation of the port. */
@@ -23,7 +20,9 @@ export const databaseKinds: readonly DatabaseKind[] = [
     name: 'PGlite',
     missing: false,
     open: async t => {
-      const database = await pgliteDatabase(t.testdir())
+      const folder = folderOf(t)
+      await copyBareLedger(folder)
+      const database = await pgliteDatabase(folder)
       t.teardown(async () => await database.close())
       return database
     }

@@ -1,19 +1,21 @@
 import { PGlite } from '@electric-sql/pglite'
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
 import { type Test, test } from 'tap'
 import { FolderInUse, lockFolder } from '../../src/storage/folder-lock.ts'
 import { pgliteDatabase } from '../../src/storage/pglite.ts'
+import { folderOf } from '../e2e/embedded.ts'
 import { type Child, startChild } from '../fixtures/child.ts'
 import { guard } from '../fixtures/guard.ts'
+import { copyBareLedger } from '../fixtures/ledger-template.ts'
+import { nodeArguments } from '../fixtures/node.ts'
 import { until } from './until.ts'
 
-const HOLDER = fileURLToPath(new URL('folder-holder.ts', import.meta.url))
 const READY_WITHIN_MS = 30_000
 
 async function startHolder (t: Test, folder: string): Promise<Child> {
   const owner = guard('KILL')
   t.teardown(owner.release)
-  return await startChild(process.execPath, ['--import', import.meta.resolve('tsx'), HOLDER, folder], {
+  return await startChild(process.execPath, [...nodeArguments('test/storage/folder-holder.ts'), folder], {
     ready: /acknowledged 1\n/, withinMs: READY_WITHIN_MS, guard: owner
   })
 }
@@ -23,7 +25,9 @@ function acknowledged (holder: Child): number {
 }
 
 test('two embedded ledgers on one folder lose acknowledged writes, if nothing forbids it', async t => {
-  const folder = `${t.testdir()}/ledger`
+  const parent = folderOf(t)
+  await copyBareLedger(parent)
+  const folder = join(parent, 'ledger')
   const first = await PGlite.create(folder)
   await first.exec('create table notes (n int)')
   const second = await PGlite.create(folder)
@@ -41,7 +45,8 @@ test('two embedded ledgers on one folder lose acknowledged writes, if nothing fo
 })
 
 test('one process at a time has a folder', async t => {
-  const folder = t.testdir()
+  const folder = folderOf(t)
+  await copyBareLedger(folder)
   const holder = await startHolder(t, folder)
 
   await t.test('a second process is refused with a sentence that says what to do', async t => {
@@ -74,7 +79,7 @@ test('one process at a time has a folder', async t => {
 })
 
 test('a folder that was given back is free, also within one process', async t => {
-  const folder = t.testdir()
+  const folder = folderOf(t)
   const unlock = lockFolder(folder)
   t.throws(() => lockFolder(folder), FolderInUse)
   unlock()

@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import t from 'tap'
+import { ROOT } from '../fixtures/root.ts'
 
-const TESTS = new URL('../', import.meta.url)
+const TESTS = new URL('test/', ROOT)
 /** `t.test('2.1, 4.1 some words'` */
 const TITLE = /\btest\(\s*(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)")/g
 
@@ -25,7 +26,7 @@ function files (folder: URL): URL[] {
 }
 
 const titles = files(TESTS).flatMap(url => titlesIn(readFileSync(url, 'utf8')))
-const list = readFileSync(new URL('README.md', import.meta.url), 'utf8')
+const list = readFileSync(new URL('tier/README.md', TESTS), 'utf8')
 const contract = [...list.matchAll(/^\| (\d(?:\.\d)?) \| `(.*?)` \|/gm)].map(([, row = '', words = '']) => ({ row, words }))
 const hasTest = (row: string, words: string): boolean => titles.some(title => title.rows.includes(row) && title.words.includes(words))
 

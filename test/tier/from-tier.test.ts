@@ -10,6 +10,7 @@ import t from 'tap'
 import { documentedBlock, runDocumented } from '../e2e/documented.ts'
 import { type Body, openApi } from '../fixtures/api.ts'
 import { findProgram } from '../fixtures/programs.ts'
+import { ROOT } from '../fixtures/root.ts'
 
 /** Everything that docs/from-tier.md prints is run as it is printed, in its order, by a reader who has Tier and curl. */
 
@@ -19,7 +20,7 @@ const NODE_TIMEOUT_MS = 60_000
 const DAY_MS = 86_400_000
 const missing = findProgram('curl') === undefined && 'no curl found'
 
-const text = readFileSync(new URL(`../../docs/${PAGE}`, import.meta.url), 'utf8')
+const text = readFileSync(new URL(`docs/${PAGE}`, ROOT), 'utf8')
 const fences = [...text.matchAll(/^```(.+)$/gm)].map(([, info]) => info)
 
 /** Whole seconds, as Tier has them. */
@@ -86,7 +87,7 @@ const api = await openApi(t, { adminKey: KEY })
 
 t.test('the page as it is printed', { skip: missing }, async t => {
   const folder = t.testdir()
-  symlinkSync(fileURLToPath(new URL('../../node_modules', import.meta.url)), join(folder, 'node_modules'))
+  symlinkSync(fileURLToPath(new URL('node_modules', ROOT)), join(folder, 'node_modules'))
   const env = {
     PATH: `${folder}:${process.env.PATH ?? ''}`,
     OLD_TIER_URL: await oldTier(),
