@@ -1,7 +1,8 @@
 /**
  * Session settings of every connection. A frozen replica must not hold an org's lock for ever, so each wait is bounded.
  * Every statement of ours finds its rows by key; the planner, which before the first ANALYZE guesses that tables are
- * tiny, would otherwise settle on scanning and hashing them, and keep that plan for the prepared statement's life.
+ * tiny, would otherwise settle on scanning and hashing them, and keep that plan for the prepared statement's life. Where a
+ * scan is the only way, it thinks the world of its cost: it must not compile the statement or start processes for it.
  */
 export const SESSION_SETTINGS = {
   TimeZone: 'UTC',
@@ -11,5 +12,7 @@ export const SESSION_SETTINGS = {
   enable_hashjoin: 'off',
   enable_mergejoin: 'off',
   enable_seqscan: 'off',
+  jit: 'off',
+  max_parallel_workers_per_gather: '0',
   plan_cache_mode: 'force_generic_plan'
 } as const

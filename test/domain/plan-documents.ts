@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { decimalOf } from '../../src/domain/decimal.ts'
+import { anyCodePoint } from '../fixtures/code-point.ts'
 
 /** Plan documents of every form that push takes, with what goes without saying said, left out, or null. */
 
@@ -8,7 +9,7 @@ type Json = Record<string, unknown>
 const optional = <T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | null | undefined> => fc.oneof(value, fc.constantFrom(null, undefined))
 /** In plain letters, in what people write, and in any code points whatever. */
 const text = (pattern: RegExp, minLength: number, maxLength: number): fc.Arbitrary<string> => fc.oneof(
-  ...(['grapheme-ascii', 'grapheme', 'binary'] as const).map(unit => fc.string({ unit, minLength, maxLength }))
+  ...(['grapheme-ascii', 'grapheme', anyCodePoint] as const).map(unit => fc.string({ unit, minLength, maxLength }))
 ).filter(text => pattern.test(text) && text.length <= 240)
 
 const title = fc.oneof(text(/^[^\p{Cc}\p{Cs}]*$/u, 0, 20), fc.constantFrom('Pro', '👩‍👩‍👧 Für 10 €/Monat', '"\\/', 'x'.repeat(240)))

@@ -1,7 +1,9 @@
 import t from 'tap'
+import { BEGIN, COMMIT } from '../../src/storage/database.ts'
 import { openApi } from '../fixtures/api.ts'
 import type { Operation } from '../fixtures/operations.ts'
 import { wrongWith } from './answer-checks.ts'
+import { type CountedDatabase, countedDatabase } from './counted-database.ts'
 import { curlOf, type Sent, sendable } from './sending.ts'
 import { differences, tableChecksums } from './table-checksums.ts'
 import { changed, jsonOf, jsonText, placesIn, urlText } from './value.ts'
@@ -53,11 +55,30 @@ t.test('no row changes unseen, but for the last use of a key', async t => {
     ['update keys set revoked_at = now()', ['keys']]
   ]
   for (const [statement, tablesChanged] of steps) {
-    const [end, before] = [await tables.logEnd(), await tables.read()]
+    const before = await tables.read()
     await ask(statement)
     t.strictSame(differences(before, await tables.read()), tablesChanged, statement)
-    if (tablesChanged.length > 0) t.not(await tables.logEnd(), end, 'and the log of writes has moved')
+    if (tablesChanged.length > 0) t.not(await tables.logEnd(), before.logEnd, 'and the log of writes has moved')
   }
+})
+
+t.test('nobody writes without having been seen to ask', async t => {
+  let counted: CountedDatabase | undefined
+  const api = await openApi(t, { through: database => (counted = countedDatabase(database)).database })
+  const { database, asked } = counted as unknown as CountedDatabase
+  const asks = async (work: () => Promise<unknown>): Promise<number> => {
+    const before = asked()
+    await work()
+    return asked() - before
+  }
+  const write = { text: "update environments set default_plan = 'plan:x@0'", params: [] }
+  t.ok(await asks(async () => await database.run([write])) > 0)
+  t.ok(await asks(async () => await database.transaction(async session => await session.run([write]))) > 2, 'also within a transaction')
+  const lane = database.lane()
+  t.ok(await asks(async () => await lane.run([BEGIN, write, COMMIT])) > 0)
+  t.ok(await asks(async () => await lane.close()) > 0)
+  t.ok(await asks(async () => await api.push({ 'plan:free@0': { features: { 'feature:api-calls': {} } } })) > 0)
+  t.equal(await asks(async () => await api.post('/v1/push', '{')), 0, 'what is refused at the door does not ask')
 })
 
 t.test('what cannot be said in JavaScript can be sent', async t => {

@@ -1,4 +1,5 @@
 import fc from 'fast-check'
+import { anyCodePoint } from '../fixtures/code-point.ts'
 import type { Json, Text } from './value.ts'
 
 const TIMES = [
@@ -39,7 +40,7 @@ export const longText = fc.tuple(fc.constantFrom(...LENGTHS), fc.constantFrom('x
 export const hostileText = fc.oneof(
   { weight: 6, arbitrary: fc.constantFrom(...HOSTILE) },
   { weight: 2, arbitrary: longText },
-  { weight: 2, arbitrary: fc.string({ unit: 'binary', maxLength: 20 }) },
+  { weight: 2, arbitrary: fc.string({ unit: anyCodePoint, maxLength: 20 }) },
   { weight: 1, arbitrary: fc.tuple(usefulText, fc.constantFrom(...HOSTILE)).map(([a, b]) => a + b) },
   { weight: 1, arbitrary: fc.array(fc.integer({ min: 0, max: 0xffff }), { maxLength: 8 }).map(units => String.fromCharCode(...units)) }
 )

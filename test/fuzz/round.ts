@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { type ApiOptions, openApi } from '../fixtures/api.ts'
 import type { Scope } from '../fixtures/guard.ts'
+import { type CountedDatabase, countedDatabase } from './counted-database.ts'
 import { requestsOf } from './requests.ts'
 import { fuzzedService, type FuzzedService, Violation } from './service.ts'
 
@@ -25,7 +26,9 @@ export interface RoundResult {
 
 /** Many requests to a fresh service, one after the other. Equal seeds send equal requests. */
 export async function fuzzRound (t: Scope, { on, seed, requests, progress }: RoundOptions): Promise<RoundResult> {
-  const service = await fuzzedService(await openApi(t, { on }))
+  let counted: CountedDatabase | undefined
+  const api = await openApi(t, { on, through: database => (counted = countedDatabase(database)).database })
+  const service = await fuzzedService(api, () => counted?.asked() ?? 0)
   const violations: Violation[] = []
   let done = 0
   const property = fc.asyncProperty(requestsOf(service.operations), async request => {

@@ -4,7 +4,7 @@ import { wrongWith } from './answer-checks.ts'
 import { type KnownValues, knownValues } from './known-values.ts'
 import type { FuzzRequest } from './requests.ts'
 import { curlOf, injected, type Sent, sendable } from './sending.ts'
-import { differences, tableChecksums } from './table-checksums.ts'
+import { differences, type LedgerState, tableChecksums } from './table-checksums.ts'
 
 const KEY = 'prv_test_0123456789abcdef'
 const SLOW_MS = 5_000
@@ -45,7 +45,8 @@ export class Violation extends Error {
   }
 }
 
-export async function fuzzedService (open: Api): Promise<FuzzedService> {
+/** @param asked how often the service has asked the ledger anything */
+export async function fuzzedService (open: Api, asked: () => number): Promise<FuzzedService> {
   const keyed = await open.as(KEY)
   const operations = await operationsOf(open)
   const parametersOf = new Map(operations.map(({ path }) =>
@@ -53,21 +54,18 @@ export async function fuzzedService (open: Api): Promise<FuzzedService> {
   const known = knownValues()
   const answers = new Map<string, Map<string, number>>()
   const tables = await tableChecksums(open.database)
-  let state: { readonly logEnd: string, readonly sums: ReadonlyMap<string, string> } | undefined
+  let state: LedgerState | undefined
+  let askedBefore = 0
   learnExamples(known, operations)
-
-  async function measure (): Promise<NonNullable<typeof state>> {
-    // In this order: what is written in between moves the end, and is looked into.
-    const logEnd = await tables.logEnd()
-    return { logEnd, sums: await tables.read() }
-  }
 
   /** Which tables changed since `state` was taken. */
   async function changes (): Promise<string[]> {
-    if (state === undefined || await tables.logEnd() === state.logEnd) return []
-    const before = state.sums
-    state = await measure()
-    return differences(before, state.sums)
+    if (state === undefined || asked() === askedBefore) return []
+    askedBefore = asked()
+    if (await tables.logEnd() === state.logEnd) return []
+    const before = state
+    state = await tables.read()
+    return differences(before, state)
   }
 
   function count (operation: string, answer: string): void {
@@ -101,7 +99,10 @@ export async function fuzzedService (open: Api): Promise<FuzzedService> {
     },
     send: async request => {
       const sent = sendable(request, seed => known.pick(request.template, seed))
-      state ??= await measure()
+      if (state === undefined) {
+        askedBefore = asked()
+        state = await tables.read()
+      }
       const started = performance.now()
       const reply = await (request.keyed ? keyed : open).send(injected(sent)).catch(error => { throw new Violation(String(error), sent) })
       const took = performance.now() - started

@@ -62,6 +62,13 @@ async function rows (t: Test, database: Database): Promise<void> {
     t.equal(result?.rows.length, 0)
   })
 
+  await t.test('a scan that cannot be avoided is read as it is: compiling it, or starting processes for it, takes 100 times as long', async t => {
+    await ask(database, 'create table unindexed (n int)')
+    const plan = (await ask(database, 'explain select count(*) from unindexed')).join('\n')
+    t.match(plan, 'Seq Scan')
+    t.notMatch(plan, /JIT|Gather/)
+  })
+
   await t.test('parameters are text, numbers, booleans, null and array literals', async t => {
     const text = 'select $1::text, $2::int4, $3::bool, $4::int4, $5::int4[] = array[1,2], $6::jsonb'
     t.strictSame(
