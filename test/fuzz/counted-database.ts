@@ -28,6 +28,7 @@ export function countedDatabase (database: Database): CountedDatabase {
         const lane = database.lane()
         return { ...session(lane), close: async () => await counted(async () => await lane.close()) }
       },
+      ping: async () => await database.ping(),
       close: async () => await counted(async () => await database.close())
     }
   }
