@@ -72,20 +72,45 @@ export function overridden (grant: Grant, { limit, overage }: Override): Grant {
   return grant.type === 'boolean' ? grant : { ...grant, limit, overage: overage ?? grant.overage }
 }
 
+/** How the terms of one feature combine that are in force at one instant. */
+export interface Combination {
+  /** Its limit, overage, reset, aggregate and anchor count. */
+  readonly decides: Term
+  /** Their limits are added. */
+  readonly adding: readonly Term[]
+  /** They compete with the one that decides, and rank below it. */
+  readonly outranked: readonly Term[]
+  /** Access, where there are amounts. */
+  readonly ignored: readonly Term[]
+}
+
 /**
  * Combines the terms of one feature that are in force at one instant (design, "several plans with one feature"):
  * those that compete are ordered by limit, then overage, then age, and the first decides limit, overage, reset and
  * anchor; those that sum then add their limits. Where a metered term is held, a boolean one adds nothing: access is
  * given already, and a metered feature must stay reportable.
  */
-export function combine (terms: readonly Term[]): Grant | null {
+export function combination (terms: readonly Term[]): Combination | null {
   const metered = terms.filter(term => term.entitlement.type === 'metered')
   const counted = metered.length > 0 ? metered : terms
   const competing = counted.filter(term => term.entitlement.combine === 'highest').sort(byRank)
-  const adding = counted.filter(term => term.entitlement.combine === 'sum').sort((a, b) => a.subscription - b.subscription)
-  const decides = competing[0] ?? adding[0]
+  const summed = counted.filter(term => term.entitlement.combine === 'sum').sort((a, b) => a.subscription - b.subscription)
+  const decides = competing[0] ?? summed[0]
   if (decides === undefined) return null
-  const summands = competing.length > 0 ? [decides, ...adding] : adding
+  return {
+    decides,
+    adding: summed.filter(term => term !== decides),
+    outranked: competing.slice(1),
+    ignored: terms.filter(term => !counted.includes(term))
+  }
+}
+
+/** What terms that are in force at one instant grant. */
+export function combine (terms: readonly Term[]): Grant | null {
+  const combined = combination(terms)
+  if (combined === null) return null
+  const { decides, adding } = combined
+  const summands = [decides, ...adding]
   const { type, overage, reset, aggregate } = decides.entitlement
   return {
     type,
@@ -96,6 +121,10 @@ export function combine (terms: readonly Term[]): Grant | null {
     anchor: decides.anchor,
     subscriptions: summands.map(term => term.subscription)
   }
+}
+
+export function termsAt (terms: readonly Term[], at: Instant): Term[] {
+  return terms.filter(({ start, end }) => start <= at && (end === null || end > at))
 }
 
 function byRank (a: Term, b: Term): number {

@@ -18,6 +18,7 @@ export interface StoredPlan {
 export interface HeldFeature {
   readonly key: number
   readonly name: string
+  readonly terms: readonly Term[]
   readonly timeline: Timeline
 }
 
@@ -77,7 +78,7 @@ function heldFeature (
   name: string, { key, terms }: { key: number, terms: readonly Term[] }, overrides: readonly Override[] | undefined
 ): HeldFeature {
   let built: Timeline | undefined
-  return { key, name, get timeline () { return (built ??= timeline(terms, overrides)) } }
+  return { key, name, terms, get timeline () { return (built ??= timeline(terms, overrides)) } }
 }
 
 function termsOf (subscription: Subscription, plan: Plan): Term[] {

@@ -1,4 +1,4 @@
-import { combine, type Aggregate, type Grant, type Instant, overridden, type Override, type Term } from './entitlement.ts'
+import { combine, type Aggregate, type Grant, type Instant, overridden, type Override, type Term, termsAt } from './entitlement.ts'
 import { type Grid, TIME_BEGIN, type Window, windowOf } from './period.ts'
 
 export type { Window } from './period.ts'
@@ -79,7 +79,7 @@ function stretchesOf (terms: readonly Term[]): Stretch[] {
   const breakpoints = new Set(held.flatMap(({ start, end }) => end === null ? [start] : [start, end]))
   return [...breakpoints].sort((a, b) => a - b).map(start => ({
     start,
-    grant: combine(held.filter(term => term.start <= start && (term.end === null || term.end > start)))
+    grant: combine(termsAt(held, start))
   }))
 }
 

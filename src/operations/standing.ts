@@ -33,7 +33,7 @@ export interface Standings {
 /** An org may change while it is asked for; after this many changes in a row the ledger's last answer is taken. */
 const ATTEMPTS_MAX = 4
 
-type Unread = Omit<Standing, 'counter' | 'unknown'>
+export type Unread = Omit<Standing, 'counter' | 'unknown'>
 
 /**
  * All figures, or none.
@@ -87,7 +87,8 @@ export async function standingsOf (
   }
 }
 
-function placed (org: Org, feature: string, now: Instant): Unread {
+/** Without its figures. */
+export function placed (org: Org, feature: string, now: Instant): Unread {
   const held = org.features.get(feature)
   const grant = held === undefined ? null : grantAt(org, held, now, now)
   const metered = grant !== null && grant.type === 'metered'

@@ -4,6 +4,8 @@ import { parseAmount, WHOLE } from '../domain/amount.ts'
 import { TollgateError } from '../errors.ts'
 import { can, canAll } from '../operations/can.ts'
 import { type Ask, canEach } from '../operations/can-each.ts'
+import { explain } from '../operations/explain.ts'
+import { Explanation, explanationAnswer } from './explanation.ts'
 import { refusedItems } from './items.ts'
 import { problemOf } from './problems.ts'
 import { rateLimitHeaders, tellRateLimit } from './rate-limit.ts'
@@ -23,8 +25,13 @@ const Query = Type.Object({
     maxItems: FEATURES_MAX,
     description: `One, or several: \`feature=feature:a&feature=feature:b\`, up to ${FEATURES_MAX}`
   })),
-  n: Type.Optional(QueryAmount)
+  n: Type.Optional(QueryAmount),
+  explain: Type.Optional(Type.Unsafe<'true' | 'false'>({
+    type: 'string', enum: ['true', 'false'], description: 'Of one feature: what made the verdict, from the ledger'
+  }))
 }, { additionalProperties: false })
+
+const ExplainedVerdict = Type.Object({ ...Verdict.properties, explanation: Type.Optional(Explanation) })
 
 const Verdicts = Type.Object({ org: Type.String(), features: Type.Array(Verdict) })
 
@@ -50,12 +57,19 @@ export const canRoutes: FastifyPluginAsyncTypebox = async app => {
       tags: ['main'],
       summary: 'May they use it?',
       description: 'A verdict is an answer, not an error: 200 with `ok: false` and a reason. Records nothing. ' +
-        'With several features: a verdict for each, in order. Without any: for every feature that the org holds.',
+        'With several features: a verdict for each, in order. Without any: for every feature that the org holds. ' +
+        'With `explain=true` it says what made the verdict: entitlements, override, window, events and reservations.',
       querystring: Query,
-      response: { 200: Type.Union([Verdict, Verdicts], { description: 'The verdict', headers: rateLimitHeaders }), ...problems }
+      response: { 200: Type.Union([ExplainedVerdict, Verdicts], { description: 'The verdict', headers: rateLimitHeaders }), ...problems }
     }
-  }, async ({ query: { org, feature, n }, principal: { environment } }, reply) => {
+  }, async ({ query: { org, feature, n, explain: why }, principal: { environment } }, reply) => {
     const question = { environment, org, n: n === undefined ? WHOLE : parseAmount(n, '?n') }
+    if (why === 'true') {
+      if (typeof feature !== 'string') throw new TollgateError('invalid_request', 'explain is for one feature', { pointer: '?explain' })
+      const explained = await explain(app.stores, { ...question, feature })
+      tellRateLimit(reply, explained.answer, explained.answer.at)
+      return { ...verdictAnswer(explained.answer), explanation: explanationAnswer(explained) }
+    }
     if (typeof feature !== 'string') return { org, features: (await canAll(app.stores, question, feature)).map(verdictAnswer) }
     const answer = await can(app.stores, { ...question, feature })
     if (answer.reason !== 'ledger_unavailable') tellRateLimit(reply, answer, answer.at)

@@ -6,6 +6,7 @@ import { coalesce } from './coalesce.ts'
 import type { Database } from './database.ts'
 import { type Environments, environmentStore } from './environments.ts'
 import { type EventLog, eventLog } from './event-log.ts'
+import { type EvidenceReader, evidenceReader } from './evidence.ts'
 import { type Features, featureStore } from './features.ts'
 import { type IdempotencyKeys, idempotencyKeyStore } from './idempotency-keys.ts'
 import { type Keys, keyStore } from './keys.ts'
@@ -57,6 +58,7 @@ export interface Stores {
   readonly ledger: Ledger
   readonly reader: LedgerReader
   readonly eventLog: EventLog
+  readonly evidence: EvidenceReader
   readonly mirror: Mirror | undefined
   /** How old a mirror entry may be to be believed. */
   readonly mirrorAgeMaxMs: number
@@ -107,6 +109,7 @@ export async function openStores ({ database: unwatched, mirrorFor, mirrorAgeMax
     ledger: writer,
     reader: ledgerReader(database),
     eventLog: eventLog(database),
+    evidence: evidenceReader(database, orgs),
     mirror,
     mirrorAgeMaxMs,
     ledgerId: id,
