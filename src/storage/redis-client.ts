@@ -2,6 +2,7 @@ import { ConsecutiveBreaker, circuitBreaker, handleAll } from 'cockatiel'
 import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis'
 import { readFileSync } from 'node:fs'
 import { parseRedisUrl, type RedisAccess } from '../redis-url.ts'
+import { leaveReplacedMaster } from './redis-sentinel.ts'
 
 /** Past it the ledger is asked instead, so a slow Redis costs a caller no more than this. */
 const COMMAND_TIMEOUT_MS = 250
@@ -12,8 +13,6 @@ const CONNECT_TIMEOUT_MS = 1_000
  */
 const SILENCE_MAX_MS = 1_000
 const RECONNECT_DELAY_MS = 200
-/** As long as a replica of Tollgate that lost a sentinel may miss what that one says. */
-const SENTINEL_RECONNECT_DELAY_MS = 2_000
 const DISCONNECT_TIMEOUT_MS = 100
 const REDIRECTIONS_MAX = 3
 const FAILURES_TO_OPEN = 3
@@ -62,27 +61,22 @@ export function openRedis (text: string, onError: (error: Error) => void): OpenR
     cluster.on('node error', onError)
     return { redis: cluster as unknown as Nodes, close: () => cluster.disconnect() }
   }
-  const server = address.kind === 'server' ? new Redis(address.url, ONE_SERVER) : new Redis(sentinelOptions(address))
+  if (address.kind === 'server') {
+    const server = new Redis(address.url, ONE_SERVER)
+    server.on('error', onError)
+    return { redis: server as Server, close: () => server.disconnect() }
+  }
+  const server = new Redis(sentinelOptions(address))
   server.on('error', onError)
-  const close = reviving(server)
-  return { redis: server as Server, close }
-}
-
-/**
- * A sentinel that speaks of another master while this client is looking for it ends the client for good (ioredis 6.0).
- * So one that ended unasked is told to connect. @returns what ends it
- */
-function reviving (server: Redis): () => void {
-  let timer: NodeJS.Timeout | undefined
-  let closed = false
-  server.on('end', () => {
-    if (closed) return
-    timer = setTimeout(() => { server.connect().catch(() => {}) }, RECONNECT_DELAY_MS)
-  })
-  return () => {
-    closed = true
-    clearTimeout(timer)
-    server.disconnect()
+  const access = { ...accessOptions(address.sentinelAccess), connectTimeout: CONNECT_TIMEOUT_MS }
+  const listened = address.sentinels.map(host => ({ ...host, ...access }))
+  const stopListening = leaveReplacedMaster(server, address.name, listened, onError)
+  return {
+    redis: server as Server,
+    close: () => {
+      stopListening()
+      server.disconnect()
+    }
   }
 }
 
@@ -96,11 +90,9 @@ function sentinelOptions ({ sentinels, name, database, access, sentinelAccess }:
     db: database,
     name,
     sentinels: [...sentinels],
+    // Else one that is silent would be waited for as long as it is.
     sentinelCommandTimeout: CONNECT_TIMEOUT_MS,
-    sentinelRetryStrategy: () => RECONNECT_DELAY_MS,
-    sentinelReconnectStrategy: () => SENTINEL_RECONNECT_DELAY_MS,
-    // A master that was replaced may go on answering: the sentinels say when to leave it.
-    failoverDetector: true
+    sentinelRetryStrategy: () => RECONNECT_DELAY_MS
   } satisfies RedisOptions
 }
 
