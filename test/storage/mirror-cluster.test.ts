@@ -1,6 +1,9 @@
+import rateLimit from '@fastify/rate-limit'
+import fastify from 'fastify'
 import { randomUUID } from 'node:crypto'
 import t, { type Test } from 'tap'
 import type { Mirror } from '../../src/storage/mirror.ts'
+import { rateLimitRedis } from '../../src/storage/rate-limit-redis.ts'
 import { command, fieldOf, stopReplication } from '../fixtures/redis-command.ts'
 import { startRedisCluster } from '../fixtures/redis-cluster.ts'
 import { redisProgramMissing, type RedisServer } from '../fixtures/redis.ts'
@@ -234,13 +237,28 @@ t.test('a cluster that was away as a whole is used again', SKIP, async t => {
 t.test('the first address says the user and password of all nodes, and the rights in the manual are enough', SKIP, async t => {
   await Promise.all(cluster.nodes.map(async node => await command(node, ...documentedUser('server', 's,e@t'))))
   const [one, two] = cluster.nodes as [RedisServer, RedisServer]
-  const mirror = await open(t, `redis://tollgate:s%2Ce%40t@127.0.0.1:${one.port},redis://127.0.0.1:${two.port}`)
+  const url = `redis://tollgate:s%2Ce%40t@127.0.0.1:${one.port},redis://127.0.0.1:${two.port}`
+  const mirror = await open(t, url)
   const orgs = Array.from({ length: 12 }, nextOrg)
   await publishNow(mirror, orgs, 4)
   t.strictSame(await Promise.all(orgs.map(async org => await versionsOf(mirror, org))), orgs.map(() => [4, 4]))
   const users = await Promise.all((await cluster.shards()).map(async ({ master }) => `${await command(master, 'CLIENT', 'LIST')}`))
   t.ok(users.every(list => list.includes('user=tollgate')))
+  t.strictSame(await countedOn(t, url), [200, 200, 429], 'also for counting requests')
 })
+
+/** Three requests, of which two are allowed. */
+async function countedOn (t: Test, url: string): Promise<number[]> {
+  const redis = rateLimitRedis({ url, ledgerId, onError: () => {} })
+  const app = fastify().addHook('onClose', async () => redis.close())
+  t.teardown(async () => await app.close())
+  await until('it is connected', async () => await redis.attempt(async () => await redis.client.get(`${redis.prefix}nobody`)) === null)
+  await app.register(rateLimit, { max: 2, timeWindow: 60_000, redis: redis.client, nameSpace: redis.prefix })
+  app.get('/', async () => '')
+  const statuses: number[] = []
+  for (let n = 0; n < 3; n += 1) statuses.push((await app.inject('/')).statusCode)
+  return statuses
+}
 
 /** Bytes that the replica of a master has not confirmed. */
 async function lag (master: RedisServer): Promise<number> {
