@@ -1,5 +1,6 @@
 import { guard, type Scope, temporaryFolder } from '../fixtures/guard.ts'
 import { copyEmptyLedger } from '../fixtures/ledger-template.ts'
+import { freshDatabase, postgresMissing } from '../fixtures/postgres.ts'
 
 /** An empty folder, removed with the test. */
 export function folderOf (t: Scope): string {
@@ -13,4 +14,9 @@ export async function emptyLedger (t: Scope): Promise<string> {
   const folder = folderOf(t)
   await copyEmptyLedger(folder)
   return folder
+}
+
+/** Settings for whichever ledger is here and starts sooner, where a test is about neither. */
+export async function anyLedger (t: Scope): Promise<Record<string, string>> {
+  return postgresMissing === false ? { DATABASE_URL: await freshDatabase(t) } : { TOLLGATE_DATA_DIR: await emptyLedger(t) }
 }

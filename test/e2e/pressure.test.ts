@@ -1,7 +1,7 @@
 import t from 'tap'
 import { serve } from '../fixtures/process.ts'
 import { until } from '../storage/until.ts'
-import { emptyLedger } from './embedded.ts'
+import { anyLedger } from './embedded.ts'
 import { flood, type RawConnection, rawConnection, trickle } from '../fixtures/raw-connection.ts'
 
 const HEADERS_TIMEOUT_MS = 2_000
@@ -72,7 +72,7 @@ const CASES: Record<string, Case> = {
   }
 }
 
-const service = await serve(t, { entry: 'test/e2e/impatient.ts', args: [], env: { TOLLGATE_DATA_DIR: await emptyLedger(t), LOG_LEVEL: 'warn' } })
+const service = await serve(t, { entry: 'test/e2e/impatient.ts', args: [], env: { ...await anyLedger(t), LOG_LEVEL: 'warn' } })
 
 async function metric (name: string): Promise<number> {
   const text = await (await fetch(`${service.url}/metrics`)).text()

@@ -2,12 +2,12 @@ import { Redis } from 'ioredis'
 import { test } from 'tap'
 import { serve } from '../fixtures/process.ts'
 import { freshRedis, redisMissing } from '../fixtures/redis.ts'
-import { emptyLedger } from './embedded.ts'
+import { anyLedger } from './embedded.ts'
 
 test('the settings limit each caller, with counts in Redis that end with their window', { skip: redisMissing }, async t => {
   const url = await freshRedis(t)
   const service = await serve(t, {
-    env: { TOLLGATE_DATA_DIR: await emptyLedger(t), REDIS_URL: url, RATE_LIMIT_REQUESTS_PER_KEY: '2', RATE_LIMIT_WINDOW_SECONDS: '3600' }
+    env: { ...await anyLedger(t), REDIS_URL: url, RATE_LIMIT_REQUESTS_PER_KEY: '2', RATE_LIMIT_WINDOW_SECONDS: '3600' }
   })
   const statuses: number[] = []
   for (let i = 0; i < 3; i += 1) statuses.push((await fetch(`${service.url}/v1/whoami`)).status)
