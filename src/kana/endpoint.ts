@@ -36,7 +36,7 @@ export function graphqlEndpoint<Caller> (app: FastifyInstance, { schema, rules, 
   })
   app.setErrorHandler<FastifyError>(refuse)
 
-  app.post('/', { schema: { hide: true }, bodyLimit: BODY_BYTES_MAX }, async (request, reply) => {
+  app.post('/', { prefixTrailingSlash: 'no-slash', schema: { hide: true }, bodyLimit: BODY_BYTES_MAX }, async (request, reply) => {
     const { query, variables, operationName } = sentOf(request.body)
     const prepared = documents(query, variables)
     if ('errors' in prepared) return await send(reply, { ...prepared, data: null })

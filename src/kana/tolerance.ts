@@ -26,8 +26,8 @@ export type Variables = Readonly<Record<string, unknown>>
 
 /** R1: all cURL samples send the variables as JSON in a text. @throws `BAD_REQUEST` for what is not an object */
 export function textVariables (sent: unknown): Variables {
-  const value = typeof sent === 'string' && sent.trim() !== '' ? parsed(sent) : sent
-  if (value === undefined || value === null || value === '') return {}
+  const value = typeof sent === 'string' ? parsed(sent.trim() === '' ? 'null' : sent) : sent
+  if (value === undefined || value === null) return {}
   if (typeof value === 'object' && !Array.isArray(value)) return value as Variables
   throw failure('variables must be an object, or one as JSON text', { code: 'BAD_REQUEST' })
 }

@@ -2,6 +2,7 @@ import { parseCursor } from '../domain/cursor.ts'
 import type { Instant } from '../domain/entitlement.ts'
 import { parseFeature, parseOrg, planText } from '../domain/ids.ts'
 import type { Org, StoredPlan } from '../domain/org.ts'
+import { checkProperties, type Properties } from '../domain/properties.ts'
 import type { ScheduleChange, Subscription, SubscriptionStatus } from '../domain/schedule.ts'
 import { added, type Alteration, altered, ended } from '../domain/subscription-change.ts'
 import { TollgateError } from '../errors.ts'
@@ -81,18 +82,20 @@ export async function readSubscription (stores: Stores, environment: string, id:
 }
 
 /**
- * Changes status or end from now on. Where that gives or takes access the subscription ends now and another one goes on,
+ * Changes status or end from now on, and the owner's notes. Where that gives or takes access the subscription ends now and another one goes on,
  * which is the one that is returned: access in the past stays as it was.
  * @throws TollgateError `not_found`, `subscription_conflict`, `invalid_request`
  */
 export async function alterSubscription (
-  stores: Stores, environment: string, id: number, alteration: Alteration
+  stores: Stores, environment: string, id: number, alteration: Alteration, metadata?: Properties
 ): Promise<OwnedSubscription> {
-  if (alteration.status === undefined && alteration.endsAt === undefined) {
-    throw new TollgateError('invalid_request', 'there is nothing to change: send status, endsAt or both', { pointer: '' })
+  const isAltered = alteration.status !== undefined || alteration.endsAt !== undefined
+  if (!isAltered && metadata === undefined) {
+    throw new TollgateError('invalid_request', 'there is nothing to change: send status, endsAt or metadata', { pointer: '' })
   }
+  if (metadata !== undefined) checkProperties(metadata, '/metadata')
   const { org, value: { before, wentOn } } = await changeOne(stores, environment, id, (org, row, now) =>
-    altered(org.subscriptions, row, alteration, now))
+    isAltered ? altered(org.subscriptions, row, alteration, now) : { end: [], remove: [], add: [] }, metadata)
   return owned(org, org.subscriptions.find(row => wentOn ? row.id > before : row.id === id), id)
 }
 
@@ -104,7 +107,7 @@ export async function endSubscription (stores: Stores, environment: string, id: 
 type PlanChange = (org: Org, row: Subscription, now: Instant) => ScheduleChange
 
 async function changeOne (
-  stores: Stores, environment: string, id: number, plan: PlanChange
+  stores: Stores, environment: string, id: number, plan: PlanChange, metadata?: Properties
 ): Promise<{ org: Org, value: { before: number, wentOn: boolean } }> {
   const name = await ownerNamed(stores, environment, id)
   const at = await present(stores, environment)
@@ -112,7 +115,9 @@ async function changeOne (
     const { org } = locked
     const row = org.subscriptions.find(row => row.id === id)
     if (row === undefined) throw notFound(id)
-    const change = plan(org, row, instantOfChange(org, at))
+    if (metadata !== undefined) await locked.putSubscriptionMetadata(id, metadata)
+    // What goes on in its place has them, too.
+    const change = plan(org, metadata === undefined ? row : { ...row, metadata }, instantOfChange(org, at))
     await locked.reschedule(change, row => org.plans.get(planText(row.plan)) as StoredPlan)
     return { before: lastId(org), wentOn: change.add.length > 0 }
   })

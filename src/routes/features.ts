@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { OUTAGE_POLICIES, type OutagePolicy } from '../domain/entitlement.ts'
+import { type FeatureType, OUTAGE_POLICIES, type OutagePolicy } from '../domain/entitlement.ts'
+import type { Properties } from '../domain/properties.ts'
 import { listFeatures, putOutagePolicy, readFeature } from '../operations/features.ts'
 import type { ListedFeature } from '../storage/features.ts'
 import { NextCursor, Paging, paging } from './page.ts'
@@ -23,6 +24,11 @@ const Feature = Type.Object({
   })),
   planCount: Type.Integer(),
   onOutage: OnOutage,
+  type: Type.Optional(Type.Unsafe<FeatureType>({ type: 'string', enum: ['boolean', 'metered'], description: 'Of one that was made by itself' })),
+  title: Type.Optional(Type.String()),
+  unitLabel: Type.Optional(Type.String()),
+  unitLabelPlural: Type.Optional(Type.String()),
+  metadata: Type.Optional(Type.Unsafe<Properties>({ type: 'object', additionalProperties: true })),
   createdAt: Time
 }, {
   examples: [{
@@ -70,6 +76,18 @@ export const featureRoutes: FastifyPluginAsyncTypebox = async app => {
     wire(await putOutagePolicy(app.stores, environment, feature, onOutage)))
 }
 
-function wire ({ name, types, plans, planCount, onOutage, createdAt }: ListedFeature) {
-  return { feature: name, types, plans, planCount, onOutage, createdAt: timeText(createdAt) }
+function wire ({ name, types, plans, planCount, onOutage, createdAt, type, title, unitLabel, unitLabelPlural, metadata }: ListedFeature) {
+  return {
+    feature: name,
+    types,
+    plans,
+    planCount,
+    onOutage,
+    ...(type !== null && { type }),
+    ...(title !== null && { title }),
+    ...(unitLabel !== null && { unitLabel }),
+    ...(unitLabelPlural !== null && { unitLabelPlural }),
+    ...(Object.keys(metadata).length > 0 && { metadata }),
+    createdAt: timeText(createdAt)
+  }
 }

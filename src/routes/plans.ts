@@ -3,11 +3,14 @@ import stripJsonComments from 'strip-json-comments'
 import { Type } from 'typebox'
 import { planText } from '../domain/ids.ts'
 import { documentOf, type PlanStatus } from '../domain/plan.ts'
+import type { PlanPrice } from '../domain/plan-price.ts'
+import type { Properties } from '../domain/properties.ts'
 import { archivePlan, createDraft, deleteDraft, listPlans, publishPlan, putDraft, readPlan } from '../operations/drafts.ts'
 import { pull, push, type PushResult } from '../operations/plans.ts'
 import { type PlanPreview, previewPush } from '../operations/push-preview.ts'
 import type { CatalogPlan } from '../storage/catalog.ts'
 import { NextCursor, Paging, paging } from './page.ts'
+import { Price } from './plan-sales.ts'
 import { PlanId, problems, Time, timeText } from './schemas.ts'
 
 const BODY_BYTES_MAX = 4 * 1024 * 1024
@@ -57,6 +60,9 @@ const Plan = Type.Object({
   plan: Type.String(),
   status: Status,
   createdAt: Time,
+  updatedAt: Time,
+  metadata: Type.Optional(Type.Unsafe<Properties>({ type: 'object', additionalProperties: true })),
+  prices: Type.Optional(Type.Unsafe<readonly PlanPrice[]>(Type.Array(Price, { description: 'Of a payment provider' }))),
   title: Type.String(),
   currency: Type.Optional(Type.String()),
   interval: Type.Optional(Type.String()),
@@ -68,6 +74,7 @@ const Plan = Type.Object({
     plan: 'plan:pro@1',
     status: 'draft',
     createdAt: '2026-01-31T12:00:00.000Z',
+    updatedAt: '2026-01-31T12:00:00.000Z',
     title: 'Pro',
     features: { 'feature:api-calls': { tiers: [{ upto: 50000 }] } }
   }]
@@ -225,6 +232,8 @@ export const planRoutes: FastifyPluginAsyncTypebox = async app => {
   }, async ({ params: { plan }, principal: { environment } }) => wire(await archivePlan(app.stores, environment, plan)))
 }
 
-function wire ({ plan, status, createdAt }: CatalogPlan) {
-  return { plan: planText(plan.ref), status, createdAt: timeText(createdAt), ...documentOf(plan) }
+function wire ({ plan, status, metadata, prices, createdAt, updatedAt }: CatalogPlan) {
+  const times = { createdAt: timeText(createdAt), updatedAt: timeText(updatedAt) }
+  const notes = { ...(Object.keys(metadata).length > 0 && { metadata }), ...(prices.length > 0 && { prices }) }
+  return { plan: planText(plan.ref), status, ...times, ...notes, ...documentOf(plan) }
 }

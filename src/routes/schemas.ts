@@ -3,6 +3,7 @@ import type { Amount } from '../domain/amount.ts'
 import type { AllowedReason, RefusedReason } from '../domain/counter.ts'
 import type { Instant } from '../domain/entitlement.ts'
 import { planText } from '../domain/ids.ts'
+import type { Properties } from '../domain/properties.ts'
 import type { Window as WindowOfTime } from '../domain/window.ts'
 import { STATUSES, type Subscription, type SubscriptionStatus } from '../domain/schedule.ts'
 import type { FieldProblem } from '../errors.ts'
@@ -83,7 +84,8 @@ export const SubscriptionAnswer = Type.Object({
   startsAt: Time,
   endsAt: TimeOrNull,
   anchorAt: Type.Unsafe<string>({ type: 'string', format: 'date-time', description: 'Where its periods are counted from' }),
-  timeZone: Type.String()
+  timeZone: Type.String(),
+  metadata: Type.Optional(Type.Unsafe<Properties>({ type: 'object', additionalProperties: true }))
 }, {
   examples: [{
     id: 1,
@@ -99,9 +101,9 @@ export const SubscriptionAnswer = Type.Object({
 })
 
 export function subscriptionAnswer (org: string, row: Subscription) {
-  const { id, plan, feature, status, startsAt, endsAt, anchorAt, timeZone } = row
+  const { id, plan, feature, status, startsAt, endsAt, anchorAt, timeZone, metadata } = row
   const times = { startsAt: timeText(startsAt), endsAt: timeTextOrNull(endsAt), anchorAt: timeText(anchorAt) }
-  return { id, org, plan: planText(plan), feature, status, ...times, timeZone }
+  return { id, org, plan: planText(plan), feature, status, ...times, timeZone, ...(metadata !== undefined && { metadata }) }
 }
 
 export const Problem = Type.Object({

@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
+import type { Properties } from '../domain/properties.ts'
 import { STATUSES, type SubscriptionStatus } from '../domain/schedule.ts'
 import { parseInstant } from '../domain/time.ts'
 import {
@@ -31,7 +32,10 @@ const Addition = Type.Object({
 
 const Changes = Type.Object({
   status: Type.Optional(Status),
-  endsAt: Type.Optional(End)
+  endsAt: Type.Optional(End),
+  metadata: Type.Optional(Type.Unsafe<Properties>({
+    type: 'object', additionalProperties: true, description: 'Your own notes, in place of those there are: at most 8,192 bytes'
+  }))
 }, { additionalProperties: false, examples: [{ status: 'past_due' }] })
 
 export const subscriptionRoutes: FastifyPluginAsyncTypebox = async app => {
@@ -81,17 +85,17 @@ export const subscriptionRoutes: FastifyPluginAsyncTypebox = async app => {
     config: { scope: 'write' },
     schema: {
       tags: ['orgs'],
-      summary: 'Change the status or the end of a subscription',
+      summary: 'Change the status, the end or the metadata of a subscription',
       description: 'From now on. Where the new status gives access and the old one did not, or the other way round, this subscription ' +
         'ends and another one goes on, with an id of its own, which is the answer. `cancelled` without an end ends it now.',
       params: Params,
       body: Changes,
       response: { 200: SubscriptionAnswer, ...problems }
     }
-  }, async ({ params: { id }, body: { status, endsAt }, principal: { environment } }) =>
+  }, async ({ params: { id }, body: { status, endsAt, metadata }, principal: { environment } }) =>
     wire(await alterSubscription(app.stores, environment, Number(id), {
       status, endsAt: endsAt === undefined ? undefined : parseInstant(endsAt, '/endsAt')
-    })))
+    }, metadata)))
 
   app.delete('/subscriptions/:id', {
     config: { scope: 'write' },
