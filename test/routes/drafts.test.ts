@@ -16,12 +16,17 @@ const remove = async (plan: string): Promise<Reply> => await api.send({ method: 
 t.test('a draft is created from a document, read in its form, and replaced as often as its owner likes', async t => {
   const document = { title: 'Pro', currency: 'eur', interval: '@yearly', addon: true, anchor: 'calendar', features: calls(10) }
   const created = (await api.post('/v1/plans', { plans: { 'plan:pro@1': document } })).body
-  const { createdAt, ...rest } = created
+  const { createdAt, updatedAt, ...rest } = created
   t.strictSame(rest, { plan: 'plan:pro@1', status: 'draft', ...document })
   t.strictSame(await read('plan:pro@1'), created)
-  t.strictSame(await put('plan:pro@1', { features: calls(20) }),
+  const replaced = async (document: Body): Promise<Body> => {
+    const { updatedAt: at, ...rest } = await put('plan:pro@1', document)
+    t.ok(at >= updatedAt, 'it was updated')
+    return rest
+  }
+  t.strictSame(await replaced({ features: calls(20) }),
     { plan: 'plan:pro@1', status: 'draft', createdAt, title: 'plan:pro@1', features: calls(20) }, 'what is left out is reset')
-  t.strictSame(await put('plan:pro@1', { features: { 'feature:other': {} } }),
+  t.strictSame(await replaced({ features: { 'feature:other': {} } }),
     { plan: 'plan:pro@1', status: 'draft', createdAt, title: 'plan:pro@1', features: { 'feature:other': {} } })
   t.hasStrict(await put('plan:pro@2', { features: calls(1) }), { plan: 'plan:pro@2', status: 'draft' }, 'put also creates')
 })
@@ -62,7 +67,9 @@ t.test('a published plan never changes: it is neither replaced, created anew nor
   await archive('plan:fixed@0')
   t.hasStrict(await put('plan:fixed@0', { features: calls(99) }), refused, 'nor once it is archived')
   t.hasStrict((await remove('plan:fixed@0')).body, refused)
-  t.strictSame(await read('plan:fixed@0'), { ...before, status: 'archived' })
+  const { updatedAt, ...after } = await read('plan:fixed@0')
+  t.ok(updatedAt >= before.updatedAt)
+  t.strictSame({ ...after, updatedAt: before.updatedAt }, { ...before, status: 'archived' })
 })
 
 t.test('create refuses what exists, also as a draft; a push leaves a draft as it is', async t => {
