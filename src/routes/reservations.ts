@@ -1,8 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { parseAmount, WHOLE } from '../domain/amount.ts'
-import { allowedReason, over } from '../domain/counter.ts'
 import { TTL_MAX_SECONDS } from '../domain/reservation.ts'
+import { allowed } from '../operations/consume.ts'
 import {
   commitReservation, extendReservation, getReservation, listReservations, type Refused, releaseReservation, type Reservation, reserve
 } from '../operations/reservations.ts'
@@ -161,15 +161,15 @@ export const reservationRoutes: FastifyPluginAsyncTypebox = async app => {
       n === undefined ? null : parseAmount(n ?? 0, '/n'))
     if (!answer.ok) return refusal(answer)
     const { reservation, recorded } = answer
-    const { usedAfter: used, reservedAfter: reserved, limitAfter: limit, delta, reason, duplicate, voided } = recorded
+    const { reason, overage, ...figures } = allowed(recorded)
     return {
       ok: true,
-      reason: allowedReason({ limit, used, reserved, delta }),
-      ...wire({ ...reservation, used, reserved, limit }),
-      overage: over(limit, used),
-      expired: reason !== null,
-      duplicate,
-      ...(voided && { voided })
+      reason,
+      ...wire({ ...reservation, ...figures }),
+      overage,
+      expired: recorded.reason !== null,
+      duplicate: recorded.duplicate,
+      ...(recorded.voided && { voided: true })
     }
   })
 
