@@ -49,7 +49,7 @@ export async function commitBatch (lane: Lane, ops: readonly LaneOp[], orgs: Org
   const confirmedAt = Date.now()
   const writes = writeStatements(reduced, String(versions?.rows[0]?.[2]))
   await talk(reduced.fresh, async () => await lane.run([...writes, COMMIT]))
-  return { outcomes: reduced.outcomes, publications: publicationsOf(reduced.touched, current, confirmedAt) }
+  return { outcomes: reduced.outcomes, publications: publicationsOf(new Map([...reduced.seen, ...reduced.touched]), current, confirmedAt) }
 }
 
 /** Tells a statement's own failure, after which the transaction is rolled back, from the loss of the connection. */

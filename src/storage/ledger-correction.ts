@@ -14,6 +14,7 @@ import { byIds, storedEvents, talk } from './ledger-batch.ts'
 import type { Committed, CorrectOp, Recorded } from './ledger-op.ts'
 import { lockOrgs, readEvents, readVersions } from './ledger-statements.ts'
 import { publicationsOf, writeStatements } from './ledger-write.ts'
+import type { Publication } from './mirror.ts'
 import type { Orgs } from './orgs.ts'
 import { type EventMode, instantFrom } from './schema.ts'
 
@@ -32,6 +33,7 @@ interface Original {
   readonly at: Instant
   readonly window: Window
   readonly now: EffectiveEvent
+  readonly voided: boolean
   readonly plainSince: boolean
 }
 
@@ -58,21 +60,26 @@ export async function commitCorrection (
   const transaction = String(versions?.rows[0]?.[2])
   if (version === undefined) throw new TollgateError('org_not_found', 'org not found', { pointer: '/org' })
   const before = storedEvents(known).get(`${key}:${op.id}`)
-  if (before !== undefined) {
-    if (before.fingerprint !== op.fingerprint) {
-      throw new TollgateError('event_conflict', `event ${op.id} was reported before with different content`, { pointer: '/id' })
-    }
-    await talk(undefined, async () => await lane.run([COMMIT]))
-    return { outcomes: [{ answer: { ...before.recorded, duplicate: true } }], publications: [] }
+  if (before !== undefined && before.fingerprint !== op.fingerprint) {
+    throw new TollgateError('event_conflict', `event ${op.id} was reported before with different content`, { pointer: '/id' })
   }
   const original = originalFrom(op, found)
   const org = op.org.version === Number(version)
     ? op.org
     : (await talk(undefined, async () => await orgs.loadLocked([key], lane))).get(key) ?? op.org
   const { wanted, aggregate, limit } = placeOf(op, org, original)
+  const [tally] = await talk(undefined, async () => await readTallies(lane, [wanted])) as [Tally]
+  const confirmedAt = Date.now()
+  const publicationsWith = (told: Tally): Publication[] =>
+    publicationsOf(new Map([[wanted.text, { wanted, tally: told }]]), new Map([[key, Number(version)]]), confirmedAt)
+  if (before !== undefined) {
+    await talk(undefined, async () => await lane.run([COMMIT]))
+    // Whoever committed it may not have come to tell the mirror.
+    return { outcomes: [{ answer: { ...before.recorded, duplicate: true } }], publications: publicationsWith(tally) }
+  }
+  checkCorrectable(op.refersTo, original.now.mode, original.voided)
   const after = { ...original.now, amount: op.amount }
   checkAmended(aggregate, after)
-  const [tally] = await talk(undefined, async () => await readTallies(lane, [wanted])) as [Tally]
   const corrected = await talk(undefined, async () => await correctedTally(lane, tally, wanted, aggregate, op.refersTo, original, after))
   const recorded: Recorded = {
     usedAfter: corrected.used,
@@ -96,26 +103,25 @@ export async function commitCorrection (
     refersTo: op.refersTo,
     actor: op.actor
   }
-  const confirmedAt = Date.now()
   const writes = writeStatements({ events: [event], touched, reservations: new Map() }, transaction)
   await talk([op], async () => await lane.run([...writes, COMMIT]))
-  return { outcomes: [{ answer: recorded }], publications: publicationsOf(touched, new Map([[key, Number(version)]]), confirmedAt) }
+  return { outcomes: [{ answer: recorded }], publications: publicationsWith(corrected) }
 }
 
 type Row = [feature: number, at: string, start: string, end: string | null, mode: EventMode, amount: string,
   correction: EventMode | null, amended: string | null, plainSince: boolean]
 
-/** @throws TollgateError `event_not_found`, `correction_conflict` */
+/** @throws TollgateError `event_not_found` */
 function originalFrom ({ refersTo }: CorrectOp, result: Result | undefined): Original {
   const row = result?.rows[0] as Row | undefined
   if (row === undefined) throw new TollgateError('event_not_found', `there is no event ${refersTo}`)
   const [feature, at, start, end, mode, amount, correction, amended, plainSince] = row
-  checkCorrectable(refersTo, mode, correction === 'void')
   return {
     feature,
     at: instantFrom(at),
     window: { start: instantFrom(start), end: end === null ? null : instantFrom(end) },
     now: { mode: mode as 'add' | 'set', amount: amountFromNumeric(amended ?? amount), at: instantFrom(at) },
+    voided: correction === 'void',
     plainSince
   }
 }

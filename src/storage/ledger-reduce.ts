@@ -34,8 +34,12 @@ export interface NewEvent {
   readonly actor: string | null
 }
 
-export interface Touched {
+export interface Counted {
   readonly wanted: WantedCounter
+  readonly tally: Tally
+}
+
+export interface Touched extends Counted {
   readonly basedOn: number
   tally: Tally
 }
@@ -54,6 +58,8 @@ export interface Reduced {
   readonly outcomes: Outcome[]
   readonly events: NewEvent[]
   readonly touched: Map<string, Touched>
+  /** Counters of what was there already: whoever committed it may not have come to tell the mirror. */
+  readonly seen: Map<string, Counted>
   readonly reservations: Map<string, { readonly org: number, readonly reservation: StoredReservation }>
   /** Ops that were not there before. */
   readonly fresh: Op[]
@@ -73,7 +79,7 @@ export function place (op: LaneOp, org: Org | undefined, wall: Instant): Placed 
 
 /** In the order of arrival. */
 export function reduce (placed: readonly Placed[], known: Known): Reduced {
-  const reduced: Reduced = { outcomes: [], events: [], touched: new Map(), reservations: new Map(), fresh: [] }
+  const reduced: Reduced = { outcomes: [], events: [], touched: new Map(), seen: new Map(), reservations: new Map(), fresh: [] }
   for (const it of placed) {
     try {
       reduced.outcomes.push({ answer: answerTo(it, known, reduced) })
@@ -90,7 +96,10 @@ function answerTo (it: Placed, known: Known, reduced: Reduced): Answer {
   if (org === undefined) throw new TollgateError('org_not_found', 'org not found', { pointer: '/org' })
   const before = makesEvent(op) ? known.events.get(`${org.key}:${op.id}`) : undefined
   if (before !== undefined) {
-    if (before.fingerprint === op.fingerprint) return { ...before.recorded, duplicate: true }
+    if (before.fingerprint === op.fingerprint) {
+      see(it, known, reduced)
+      return { ...before.recorded, duplicate: true }
+    }
     throw new TollgateError('event_conflict', `event ${op.id} was reported before with different content`, { pointer: '/id' })
   }
   switch (op.kind) {
@@ -125,7 +134,10 @@ function reserve (it: Placed<HoldOp>, known: Known, reduced: Reduced): Reserved 
   const text = textOf(it, op.id)
   const before = known.reservations.get(text)
   if (before !== undefined) {
-    if (before.fingerprint === op.fingerprint) return { reservation: before, duplicate: true }
+    if (before.fingerprint === op.fingerprint) {
+      see(it, known, reduced)
+      return { reservation: before, duplicate: true }
+    }
     throw new TollgateError('event_conflict', `reservation ${op.id} was made before with different content`, { pointer: '/id' })
   }
   const amount = grant === null ? 0n : heldAmount(grant, op.amount)
@@ -168,7 +180,10 @@ function commit (it: Placed<CommitOp>, known: Known, reduced: Reduced): Recorded
 /** What is settled stays as it is: a caller may release whatever is left, without knowing. */
 function release (it: Placed<ReleaseOp>, known: Known, reduced: Reduced): Reserved {
   const reservation = settled(it, known)
-  if (reservation.state !== 'held') return { reservation, duplicate: true }
+  if (reservation.state !== 'held') {
+    see(it, known, reduced)
+    return { reservation, duplicate: true }
+  }
   const state = stateOf(it.wanted, known, reduced)
   const tally = letGo(state.tally, reservation)
   if (tally !== state.tally) {
@@ -229,6 +244,10 @@ function stateOf (wanted: WantedCounter | undefined, { tallies }: Known, { touch
 
 function touch (state: Touched, { touched }: Reduced): void {
   touched.set(state.wanted.text, state)
+}
+
+function see ({ wanted }: Placed, { tallies }: Known, { seen }: Reduced): void {
+  if (wanted !== undefined) seen.set(wanted.text, { wanted, tally: tallies.get(wanted.text) as Tally })
 }
 
 function settled (it: Placed<CommitOp | ReleaseOp | ExtendOp>, { reservations }: Known): StoredReservation {

@@ -2,7 +2,7 @@ import { makePgArray } from 'drizzle-orm/pg-core'
 import type { Instant } from '../domain/entitlement.ts'
 import { amountArray, instantArray, plainArray } from './arrays.ts'
 import type { Statement } from './database.ts'
-import type { NewEvent, Reduced, Touched } from './ledger-reduce.ts'
+import type { Counted, NewEvent, Reduced, Touched } from './ledger-reduce.ts'
 import { write, writeReservations } from './ledger-statements.ts'
 import type { Publication } from './mirror.ts'
 
@@ -79,7 +79,7 @@ function reservationsStatement (rows: readonly Kept[], transaction: string): Sta
 }
 
 export function publicationsOf (
-  touched: ReadonlyMap<string, Touched>, versions: ReadonlyMap<number, number>, confirmedAt: Instant
+  touched: ReadonlyMap<string, Counted>, versions: ReadonlyMap<number, number>, confirmedAt: Instant
 ): Publication[] {
   const perOrg = new Map<number, Array<Publication['counters'][number]>>()
   for (const { wanted: { key }, tally } of touched.values()) {

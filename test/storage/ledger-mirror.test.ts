@@ -2,11 +2,12 @@ import { test } from 'tap'
 import { amountOf } from '../../src/domain/amount.ts'
 import { memoryMirror } from '../../src/storage/mirror-memory.ts'
 import { redisMirror } from '../../src/storage/mirror-redis.ts'
-import { postgresMissing } from '../fixtures/postgres.ts'
+import { freshDatabase, postgresMissing } from '../fixtures/postgres.ts'
 import { tcpProxy } from '../fixtures/proxy.ts'
 import { privateRedis, redisProgramMissing } from '../fixtures/redis.ts'
-import { databaseKinds } from './databases.ts'
-import { counterOf, moveTo, newOrg, openLedger, opOf, usedOf } from './ledger-fixture.ts'
+import { databaseKinds, openPostgres } from './databases.ts'
+import type { CorrectOp, HoldOp } from '../../src/storage/ledger-op.ts'
+import { counterOf, DAY, moveTo, newOrg, NOON, openLedger, opOf, usedOf } from './ledger-fixture.ts'
 import { until } from './until.ts'
 
 const SKIP = { skip: postgresMissing || redisProgramMissing }
@@ -74,6 +75,43 @@ test('a version that the mirror did not take is told again', { skip: postgresMis
   await stores.ledger.append(opOf(org, 2))
   t.equal(publishFailures.length, 1)
   t.equal((await mirror.read(org.key, [])).version?.value, org.version)
+})
+
+test('a report that was committed before, by whoever did not come to tell the mirror, is in it when its caller is answered', {
+  skip: postgresMissing
+}, async t => {
+  const mirror = memoryMirror({ ageMaxMs: 60_000 })
+  const url = await freshDatabase(t)
+  const proxy = await tcpProxy(t, Number(new URL(url).port))
+  const here = await openLedger(t, { database: openPostgres(t, proxy.url(url)), mirrorFor: () => mirror })
+  const elsewhere = await openLedger(t, { database: openPostgres(t, url) })
+  const org = await newOrg(here.stores)
+  const mirrored = async () => (await mirror.read(org.key, [counterOf(org).key])).counters[0]?.value.used
+  await here.stores.ledger.append(opOf(org, 1))
+
+  const dropped = proxy.dropAnswers({ when: request => request.includes('commit'), times: 1 })
+  t.match(await here.stores.ledger.append(opOf(org, 2)), { duplicate: false })
+  await dropped
+  t.strictSame(here.retries, ['connection'])
+  t.equal(await mirrored(), amountOf(3), 'the connection was lost')
+
+  const sentAgain = opOf(org, 4)
+  await elsewhere.stores.ledger.append(sentAgain)
+  t.equal(await mirrored(), amountOf(3))
+  t.match(await here.stores.ledger.append(sentAgain), { duplicate: true })
+  t.equal(await mirrored(), amountOf(7), 'the process was lost, and the caller asked another one')
+
+  const { fixedNow, idGiven, fingerprint } = sentAgain
+  const common = { org, fixedNow, idGiven, fingerprint, reason: null, actor: 'test' }
+  const voided: CorrectOp = { kind: 'correct', ...common, id: 'void', refersTo: sentAgain.id, amount: null }
+  await elsewhere.stores.ledger.append(voided)
+  t.match(await here.stores.ledger.append(voided), { duplicate: true })
+  t.equal(await mirrored(), amountOf(3), 'a correction, too')
+
+  const hold: HoldOp = { kind: 'hold', ...common, feature: 'feature:calls', at: NOON, atIsNow: false, id: 'hold', amount: amountOf(5), ttlMs: DAY }
+  await elsewhere.stores.ledger.append(hold)
+  t.match(await here.stores.ledger.append(hold), { duplicate: true })
+  t.equal((await mirror.read(org.key, [counterOf(org).key])).counters[0]?.value.reserved, amountOf(5), 'and what is held')
 })
 
 test('a report that is refused publishes nothing', { skip: postgresMissing }, async t => {
