@@ -1,5 +1,6 @@
+import { connect as dial, type Socket } from 'node:net'
 import postgres from 'postgres'
-import { type Database, type Lane, type Result, type Session, type Statement, within } from './database.ts'
+import { CallTimeout, type Database, type Lane, type Result, type Session, type Statement, within } from './database.ts'
 import { SESSION_SETTINGS } from './session-settings.ts'
 
 const CONNECTIONS_MAX = 10
@@ -13,13 +14,31 @@ const TEXT_OIDS = [1082, 1114, 1184]
 
 /** @param url `postgres://user:password@host:port/database` */
 export function postgresDatabase (url: string): Database {
-  const pool = connect(url, CONNECTIONS_MAX)
+  let pool = connect(url, CONNECTIONS_MAX)
+
+  /**
+   * A connection can die without a word, and who asks on it waits in vain; the others have then probably died as well. So
+   * the first call that is not answered replaces them all: what is under way on them may still end.
+   */
+  async function onPool<T> (work: (used: postgres.Sql) => Promise<T>): Promise<T> {
+    const used = pool
+    try {
+      return await work(used)
+    } catch (error) {
+      if (error instanceof CallTimeout && used === pool) {
+        pool = connect(url, CONNECTIONS_MAX)
+        used.end({ timeout: CLOSE_TIMEOUT_SECONDS }).catch(() => {})
+      }
+      throw error
+    }
+  }
+
   return {
-    run: async statements => await session(pool).run(statements),
-    transaction: async <T>(work: (session: Session) => Promise<T>, timeoutMs = CALL_TIMEOUT_MS) => {
-      const transaction = pool.begin(async tx => await work(session(tx, timeoutMs))) as Promise<T>
+    run: async statements => await onPool(async used => await session(used).run(statements)),
+    transaction: async <T>(work: (session: Session) => Promise<T>, timeoutMs = CALL_TIMEOUT_MS) => await onPool(async used => {
+      const transaction = used.begin(async tx => await work(session(tx, timeoutMs))) as Promise<T>
       return await within(timeoutMs * 2, transaction)
-    },
+    }),
     lane: () => lane(connect(url, 1)),
     ping: async () => {
       const own = lane(connect(url, 1))
@@ -38,12 +57,28 @@ function connect (url: string, connectionsMax: number): postgres.Sql {
     onnotice: () => {},
     // Retry at once: whoever asks has a deadline of its own.
     backoff: () => 0.1,
+    socket,
     connection: { ...SESSION_SETTINGS, application_name: 'tollgate' } as Record<string, string>
-  })
+  } as postgres.Options<Record<string, never>>)
   // Columns are mapped by drizzle's tables, which expect Postgres's text; values come to us as text already.
   for (const oid of TEXT_OIDS) client.options.parsers[oid] = (text: string) => text
   for (const oid of [...TEXT_OIDS, ...JSON_OIDS]) client.options.serializers[oid] = (text: string) => text
   return client
+}
+
+interface Address { readonly host: readonly string[], readonly port: readonly number[], readonly path: string | false }
+
+/**
+ * postgres.js dials again, at once and for ever, where a connection ends before the server has said anything, as it does
+ * behind a proxy whose server is stopped: hundreds of times a second. Here that is a failure as any other.
+ */
+function socket ({ host: [host], port: [port], path }: Address): Socket {
+  const dialled = dial(path !== false ? { path } : { host: host as string, port: port as number })
+  dialled.once('end', () => {
+    if (dialled.bytesRead === 0) dialled.destroy(new Error('the connection ended before the server said anything'))
+  })
+  // The name that a certificate is for.
+  return Object.assign(dialled, { host })
 }
 
 function session (client: postgres.ISql, timeoutMs = CALL_TIMEOUT_MS): Session {
