@@ -1,4 +1,4 @@
-import { Agent, type IncomingHttpHeaders, request } from 'node:http'
+import { Agent, type ClientRequest, type IncomingHttpHeaders, request } from 'node:http'
 import type { Scope } from '../fixtures/guard.ts'
 
 /** What these tests read of answers; each answer has some of it. */
@@ -42,6 +42,8 @@ export interface Api {
 export interface ApiOptions {
   /** Connections that are kept open, at most. */
   readonly sockets?: number
+  /** A call that is not answered by then is given up, and its connection closed; absent: never. */
+  readonly timeoutMs?: number
   /** The value of the header `Authorization`. */
   readonly authorization?: string
   /** The id of a test clock that every call names. */
@@ -49,7 +51,7 @@ export interface ApiOptions {
 }
 
 /** A caller of one process, over connections of its own. */
-export function apiOf (t: Scope, url: string, { sockets = 50, authorization, clock }: ApiOptions = {}): Api {
+export function apiOf (t: Scope, url: string, { sockets = 50, timeoutMs, authorization, clock }: ApiOptions = {}): Api {
   const agent = new Agent({ keepAlive: true, maxSockets: sockets })
   t.teardown(() => agent.destroy())
   const { hostname, port } = new URL(url)
@@ -69,6 +71,7 @@ export function apiOf (t: Scope, url: string, { sockets = 50, authorization, clo
         }))
       })
       sent.once('error', reject)
+      if (timeoutMs !== undefined) giveUpAfter(timeoutMs, sent)
       sent.end(text)
     })
   }
@@ -79,6 +82,11 @@ export function apiOf (t: Scope, url: string, { sockets = 50, authorization, clo
     put: async (path, body) => await call('PUT', path, body),
     delete: async path => await call('DELETE', path)
   }
+}
+
+function giveUpAfter (timeoutMs: number, sent: ClientRequest): void {
+  const timer = setTimeout(() => sent.destroy(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs)
+  sent.once('close', () => clearTimeout(timer))
 }
 
 function membersOf (text: string): Members {

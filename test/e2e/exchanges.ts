@@ -17,11 +17,12 @@ export function judged (exchanges: readonly Exchange[], { events }: LedgerRows):
   const stored = new Map(events.map(event => [`${event.org} ${event.id}`, event]))
   const counts = new Map(events.map(event => [event, 0]))
   const tally = { counted: 0, duplicates: 0, conflicts: 0, refused: 0 }
-  for (const { sent, answer: { status, text, body } } of exchanges) {
+  for (const exchange of exchanges) {
+    const { sent, answer: { status, text, body } } = exchange
     const event = stored.get(`${sent.org} ${sent.id ?? body.id}`)
     const report = `${JSON.stringify(sent)} was answered ${status} ${text}`
     if (status === 200 && event !== undefined) {
-      const flaw = isSame(sent, event) ? flawOf(text, event) : 'the event is another one'
+      const flaw = flawOf(exchange, event)
       if (flaw !== undefined) wrong.push(`${report}: ${flaw}`)
       if (body.duplicate === false) counts.set(event, (counts.get(event) ?? 0) + 1)
       tally[body.duplicate === true ? 'duplicates' : 'counted'] += 1
@@ -40,18 +41,25 @@ export function judged (exchanges: readonly Exchange[], { events }: LedgerRows):
   return { wrong: [...wrong, ...odd], ...tally }
 }
 
+/** What of an answer is not as the ledger has it; undefined: nothing. */
+function flawOf ({ sent, answer: { text } }: Exchange, event: EventRow): string | undefined {
+  return isSame(sent, event) ? flawOfFigures(text, event) : 'the event is another one'
+}
+
 /** Figures are compared as they were written, digit by digit. */
-function flawOf (text: string, event: EventRow): string | undefined {
+export function flawOfFigures (text: string, event: EventRow): string | undefined {
   const figure = (name: string) => nanos(new RegExp(`"${name}":(-?[\\d.]+)`).exec(text)?.[1] ?? '')
   if (figure('used') !== event.usedAfter) return `the ledger says ${event.usedAfter}`
+  if (figure('reserved') !== event.reservedAfter) return `${event.reservedAfter} were held`
   if (figure('limit') !== event.limitAfter) return `the limit was ${event.limitAfter}`
-  const left = event.limitAfter - event.usedAfter
+  const left = event.limitAfter - event.usedAfter - event.reservedAfter
   if (figure('remaining') !== (left < 0n ? 0n : left)) return `${left} were left`
   const end = event.windowEnd === null ? 'null' : `"${new Date(event.windowEnd).toISOString()}"`
   return text.includes(`"window":{"start":"${new Date(event.windowStart).toISOString()}","end":${end}}`) ? undefined : 'the window is another one'
 }
 
-function isSame ({ feature, n = 1, clobber, at }: Sent, event: EventRow): boolean {
+/** Does the event say what was sent? */
+export function isSame ({ feature, n = 1, clobber, at }: Sent, event: EventRow): boolean {
   return feature === event.feature && nanos(`${n ?? 0}`) === event.amount && (clobber === true ? 'set' : 'add') === event.mode &&
     (at === undefined || Date.parse(at) === event.at)
 }

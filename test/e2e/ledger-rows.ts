@@ -14,6 +14,9 @@ export interface EventRow {
   readonly delta: bigint
   readonly usedAfter: bigint
   readonly limitAfter: bigint | null
+  readonly reservedAfter: bigint
+  /** The id of the event that it corrects. */
+  readonly refersTo: string | null
 }
 
 export interface CounterRow {
@@ -32,8 +35,8 @@ export interface LedgerRows {
 }
 
 const EVENTS = `select orgs.name, e.id, features.name, ${ms('e.at')}, ${ms('e.window_start')}, ${ms('e.window_end')}, e.mode,
-  e.amount::text, e.delta::text, e.used_after::text, e.limit_after::text
-  from events e join orgs on orgs.id = e.org join features on features.id = e.feature order by e.seq`
+  e.amount::text, e.delta::text, e.used_after::text, e.limit_after::text,
+  coalesce(e.reserved_after, 0)::text, e.refers_to from events e join orgs on orgs.id = e.org join features on features.id = e.feature order by e.seq`
 
 const COUNTERS = `select orgs.name, features.name, ${ms('c.window_start')}, ${ms('c.window_end')}, c.used::text, c.version::text
   from counters c join orgs on orgs.id = c.org join features on features.id = c.feature`
@@ -70,7 +73,7 @@ export async function rowsOfFolder (folder: string): Promise<LedgerRows> {
 }
 
 function eventOf (row: ReadonlyArray<string | null>): EventRow {
-  const [org, id, feature, at, start, end, mode, amount, delta, usedAfter, limitAfter] = row as string[]
+  const [org, id, feature, at, start, end, mode, amount, delta, usedAfter, limitAfter, reservedAfter, refersTo] = row as string[]
   return {
     org: org as string,
     id: id as string,
@@ -82,7 +85,9 @@ function eventOf (row: ReadonlyArray<string | null>): EventRow {
     amount: nanos(amount as string),
     delta: nanos(delta as string),
     usedAfter: nanos(usedAfter as string),
-    limitAfter: limitAfter === null ? null : nanos(limitAfter as string)
+    limitAfter: limitAfter === null ? null : nanos(limitAfter as string),
+    reservedAfter: nanos(reservedAfter as string),
+    refersTo: refersTo as string | null
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Api, Answer } from './api.ts'
 import { inParallel } from './callers.ts'
 import { FEATURES, PLAN_NAMES } from './mixed-plans.ts'
+import { pick, type Random, randomOf } from './random.ts'
 
 /** A report as it is sent. */
 export interface Sent {
@@ -30,23 +31,6 @@ export interface MixedLoad {
 /** Each id of this many is meant to be used by several callers at the same moment. */
 const SHARED_IDS = 40
 const PAST_MS = 2 * 3_600_000
-
-type Random = (below: number) => number
-
-/** Numbers from 0 to `below`, the same for the same seed (mulberry32). */
-function randomOf (seed: number): Random {
-  let state = seed | 0
-  return below => {
-    state = (state + 0x6D2B79F5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return Math.floor(((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296 * below)
-  }
-}
-
-function pick<Item> (random: Random, items: readonly Item[]): Item {
-  return items[random(items.length)] as Item
-}
 
 function amountOf (random: Random): number | string | null | undefined {
   const kind = random(10)

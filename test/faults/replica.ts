@@ -1,0 +1,87 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Scope } from '../fixtures/guard.ts'
+import { serve, type Service } from '../fixtures/process.ts'
+import { tcpProxy, type TcpProxy } from '../fixtures/proxy.ts'
+import { type Api, apiOf } from '../e2e/api.ts'
+
+/** As a supervisor does, where a store is away at the start. */
+const START_ATTEMPTS = 30
+const START_DELAY_MS = 200
+const SOCKETS = 50
+/** Callers who give up soon and ask another replica, and callers who wait for whatever there is to hear. */
+const PATIENCE_MS = [3_000, 15_000]
+
+/** One process of Tollgate with its ways to and from others, through all of its lives. */
+export interface Replica {
+  readonly name: string
+  /** The same calls with different patience, by way of `callers`. */
+  readonly apis: readonly Api[]
+  readonly callers: TcpProxy
+  readonly toPostgres: TcpProxy | undefined
+  readonly toRedis: TcpProxy | undefined
+  /** Of the life that goes on or has ended last. */
+  output: () => string
+  pause: () => void
+  resume: () => void
+  kill: (signal: 'SIGKILL' | 'SIGTERM') => Promise<void>
+  start: () => Promise<void>
+}
+
+export interface ReplicaOptions {
+  readonly name: string
+  readonly env: Record<string, string>
+  readonly toPostgres?: TcpProxy
+  readonly toRedis?: TcpProxy
+}
+
+export async function startReplica (t: Scope, { name, env, toPostgres, toRedis }: ReplicaOptions): Promise<Replica> {
+  const life = lifeOf(t, env)
+  const callers = await tcpProxy(t, (await life.start()).port)
+  return {
+    name,
+    apis: PATIENCE_MS.map(timeoutMs => apiOf(t, `http://127.0.0.1:${callers.port}`, { sockets: SOCKETS, timeoutMs })),
+    callers,
+    toPostgres,
+    toRedis,
+    output: () => life.service().output(),
+    pause: () => process.kill(life.service().pid, 'SIGSTOP'),
+    resume: () => process.kill(life.service().pid, 'SIGCONT'),
+    kill: life.kill,
+    start: async () => callers.target((await life.start()).port)
+  }
+}
+
+interface Life {
+  service: () => Service
+  start: () => Promise<Service>
+  kill: (signal: NodeJS.Signals) => Promise<void>
+}
+
+function lifeOf (t: Scope, env: Record<string, string>): Life {
+  let service: Service | undefined
+  let ends: Array<() => unknown> = []
+  const end = async () => {
+    const due = ends.reverse()
+    ends = []
+    for (const stop of due) await stop()
+  }
+  t.teardown(end)
+  return {
+    service: () => service as Service,
+    start: async () => {
+      for (let attempt = 1; ; attempt += 1) {
+        try {
+          return (service = await serve({ teardown: stop => ends.push(stop) }, { env }))
+        } catch (error) {
+          await end()
+          if (attempt === START_ATTEMPTS) throw error
+          await sleep(START_DELAY_MS)
+        }
+      }
+    },
+    kill: async signal => {
+      await service?.kill(signal)
+      await end()
+    }
+  }
+}
