@@ -39,6 +39,7 @@ import { reportsRoutes } from './routes/reports.ts'
 import { reservationRoutes } from './routes/reservations.ts'
 import { subscriptionRoutes } from './routes/subscriptions.ts'
 import { usageRoutes } from './routes/usage.ts'
+import { verifyRoutes } from './routes/verify.ts'
 import type { Stores } from './storage/stores.ts'
 
 declare module 'fastify' {
@@ -137,7 +138,7 @@ export async function buildApp (options: AppOptions): Promise<FastifyInstance> {
       const all = [
         reportRoutes, reportsRoutes, canRoutes, consumeRoutes, usageRoutes, reservationRoutes, costRoutes, eventRoutes, correctionRoutes,
         planRoutes, planSaleRoutes, featureRoutes, orgRoutes, subscriptionRoutes, overrideRoutes, orgResourceRoutes, checkoutRoutes,
-        environmentRoutes, clockRoutes, keyRoutes
+        environmentRoutes, clockRoutes, keyRoutes, verifyRoutes
       ]
       for (const routes of all) await v1.register(routes)
     }, { prefix: '/v1' })

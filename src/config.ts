@@ -18,6 +18,8 @@ export interface Config {
   /** Where browsers reach this service, without a slash at its end; undefined: where callers do. */
   readonly publicUrl: string | undefined
   readonly manualCheckoutInLive: boolean
+  /** undefined: for ever */
+  readonly eventsKeptDays: number | undefined
   readonly logLevel: string
 }
 
@@ -26,6 +28,7 @@ const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1)$/
 const MIRROR_MAX_AGE_LIMIT_MS = 900_000
 const RATE_LIMIT_REQUESTS_MAX = 1_000_000
 const RATE_LIMIT_WINDOW_MAX_SECONDS = 3_600
+const EVENTS_KEPT_DAYS_MAX = 36_500
 
 /** All that is wrong with the settings, one readable line each. */
 export class ConfigProblems extends Error {
@@ -44,7 +47,7 @@ export function loadConfig (env: Env): Config {
   const problems: string[] = []
   const text = (name: string): string | undefined => env[name]?.trim() || undefined
 
-  function whole (name: string, standard: number, max: number, min = 0): number {
+  function whole<Standard extends number | undefined> (name: string, standard: Standard, max: number, min = 0): number | Standard {
     const value = text(name)
     if (value === undefined) return standard
     if (/^\d+$/.test(value) && Number(value) >= min && Number(value) <= max) return Number(value)
@@ -96,6 +99,7 @@ export function loadConfig (env: Env): Config {
     rateLimitWindowSeconds: whole('RATE_LIMIT_WINDOW_SECONDS', 1, RATE_LIMIT_WINDOW_MAX_SECONDS, 1),
     publicUrl: webAddress('PUBLIC_URL'),
     manualCheckoutInLive: flag('MANUAL_CHECKOUT_IN_LIVE'),
+    eventsKeptDays: whole('EVENTS_KEPT_DAYS', undefined, EVENTS_KEPT_DAYS_MAX, 1),
     logLevel
   }
   if (problems.length > 0) throw new ConfigProblems(problems)

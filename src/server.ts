@@ -87,7 +87,7 @@ async function start (env: NodeJS.ProcessEnv, hosting: Hosting): Promise<void> {
   const app = await buildApp({
     stores, metrics, adminKey, openEnvironment, publicUrl, manualCheckoutInLive, rateLimit, connectionBounds, logger, version
   })
-  const jobs = startJobs(stores, warn)
+  const jobs = startJobs(stores, { eventsKeptDays: config.eventsKeptDays, eventsPruned: metrics.eventsPruned, warn })
   app.addHook('onClose', async () => {
     await jobs.stop()
     rateLimit?.redis?.close()

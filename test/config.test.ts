@@ -14,6 +14,7 @@ const standard: Config = {
   rateLimitWindowSeconds: 1,
   publicUrl: undefined,
   manualCheckoutInLive: false,
+  eventsKeptDays: undefined,
   logLevel: 'info'
 }
 
@@ -31,7 +32,7 @@ test('every setting is optional', async t => {
   t.strictSame(loadConfig({}), standard)
   const names = [
     'HOST', 'PORT', 'DATABASE_URL', 'TOLLGATE_DATA_DIR', 'REDIS_URL', 'TOLLGATE_ADMIN_KEY', 'MIRROR_MAX_AGE_MS', 'PUBLIC_URL',
-    'MANUAL_CHECKOUT_IN_LIVE', 'LOG_LEVEL'
+    'MANUAL_CHECKOUT_IN_LIVE', 'EVENTS_KEPT_DAYS', 'LOG_LEVEL'
   ]
   t.strictSame(loadConfig(Object.fromEntries(names.map(name => [name, '']))), standard, 'an empty one is absent')
   t.strictSame(loadConfig(Object.fromEntries(names.map(name => [name, '  ']))), standard)
@@ -65,6 +66,8 @@ test('settings that are taken', async t => {
     [{ PUBLIC_URL: 'https://example.com/billing/' }, { publicUrl: 'https://example.com/billing' }],
     [{ MANUAL_CHECKOUT_IN_LIVE: 'true' }, { manualCheckoutInLive: true }],
     [{ MANUAL_CHECKOUT_IN_LIVE: 'false' }, { manualCheckoutInLive: false }],
+    [{ EVENTS_KEPT_DAYS: '1' }, { eventsKeptDays: 1 }],
+    [{ EVENTS_KEPT_DAYS: '36500' }, { eventsKeptDays: 36_500 }],
     [{ LOG_LEVEL: 'debug' }, { logLevel: 'debug' }]
   ]
   for (const [env, config] of cases) t.strictSame(loadConfig(env), { ...standard, ...config }, JSON.stringify(env))
@@ -72,6 +75,7 @@ test('settings that are taken', async t => {
 
 test('settings that are refused, by name', async t => {
   const cases: Array<[name: string, values: string[]]> = [
+    ['EVENTS_KEPT_DAYS', ['0', '36501', '-1', '1.5', 'never']],
     ['PORT', ['65536', '-1', '80.5', '0x50', '8080/tcp', 'http', '1e3', '٨٠']],
     ['MIRROR_MAX_AGE_MS', ['900001', '-1', '1s', '0.5']],
     ['RATE_LIMIT_REQUESTS_PER_KEY', ['1000001', '-1', '0.5', 'off']],

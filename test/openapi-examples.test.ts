@@ -42,6 +42,7 @@ const ORDER = [
   'get /v1/events/{id}',
   'post /v1/events/{id}/amend',
   'post /v1/events/{id}/void',
+  'post /v1/verify',
   'get /v1/limits',
   'get /v1/phase',
   'get /v1/phases',

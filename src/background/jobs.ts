@@ -3,21 +3,38 @@ import { sweepClocks } from './clocks.ts'
 import { purgeDeletedOrgs } from './deleted-orgs.ts'
 import { sweepIdempotencyKeys } from './idempotency-keys.ts'
 import { every, type Loop } from './loop.ts'
+import { PRUNE_EVERY_MS, pruneEvents } from './retention.ts'
 
 const SWEEP_CLOCKS_EVERY_MS = 60_000
 /** Soon, also after a start: what was deleted should be gone. */
 const PURGE_ORGS_EVERY_MS = 5_000
 const SWEEP_IDEMPOTENCY_KEYS_EVERY_MS = 60_000
+/** Looks whether it is time, and is mostly told that it is not. */
+const PRUNE_ASKED_EVERY_MS = PRUNE_EVERY_MS / 10
 
-/** Everything that happens without being asked for. @param warn told about failures that no caller hears of */
-export function startJobs (stores: Stores, warn: (error: unknown, message: string) => void): Loop {
+export interface JobsOptions {
+  /** undefined: for ever */
+  readonly eventsKeptDays: number | undefined
+  /** Told how many were deleted for their age, page by page. */
+  readonly eventsPruned: (events: number) => void
+  /** Told about failures that no caller hears of. */
+  readonly warn: (error: unknown, message: string) => void
+}
+
+/** Everything that happens without being asked for. */
+export function startJobs (stores: Stores, { eventsKeptDays, eventsPruned, warn }: JobsOptions): Loop {
   const jobs = [
     every(SWEEP_CLOCKS_EVERY_MS, async signal => await sweepClocks(stores, Date.now(), signal),
       error => warn(error, 'test clocks could not be swept')),
     every(PURGE_ORGS_EVERY_MS, async signal => await purgeDeletedOrgs(stores, signal),
       error => warn(error, 'deleted orgs could not be purged')),
     every(SWEEP_IDEMPOTENCY_KEYS_EVERY_MS, async signal => await sweepIdempotencyKeys(stores, Date.now(), signal),
-      error => warn(error, 'old idempotency keys could not be swept'))
+      error => warn(error, 'old idempotency keys could not be swept')),
+    ...(eventsKeptDays === undefined
+      ? []
+      : [every(PRUNE_ASKED_EVERY_MS, async signal => await pruneEvents(stores, {
+          keptDays: eventsKeptDays, now: Date.now(), pruned: eventsPruned, signal
+        }), error => warn(error, 'old events could not be deleted'))])
   ]
   return { stop: async () => { await Promise.all(jobs.map(async job => await job.stop())) } }
 }

@@ -12,13 +12,14 @@ import { report } from './report.ts'
 import { serve } from './serve.ts'
 import { subscribe } from './subscribe.ts'
 import { usage } from './usage.ts'
+import { verify } from './verify.ts'
 import { version } from './version.ts'
 import { whoami } from './whoami.ts'
 import { whois } from './whois.ts'
 
 /** In the order of the overview. */
 export const commands: readonly Command[] = [
-  serve, push, pull, ls, subscribe, phases, limits, can, report, usage, whois, whoami, replay,
+  serve, push, pull, ls, subscribe, phases, limits, can, report, usage, whois, whoami, replay, verify,
   keysCreate, keysList, keysRotate, keysRevoke, version, help(() => commands)
 ]
 

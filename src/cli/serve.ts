@@ -17,6 +17,7 @@ export const serve = command({
   MANUAL_CHECKOUT_IN_LIVE  true: environment live may use that page, which takes no payment
   MIRROR_MAX_AGE_MS    how old a mirror entry may be to be believed
   RATE_LIMIT_REQUESTS_PER_KEY  of one key, in RATE_LIMIT_WINDOW_SECONDS; 0, without limit
+  EVENTS_KEPT_DAYS     delete events that long after their use; counters stay
   LOG_LEVEL            trace, debug, info, warn, error, fatal or silent
 
 SIGTERM and SIGINT end it when what it took on is done.`,

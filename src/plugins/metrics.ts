@@ -15,6 +15,8 @@ export interface Metrics extends StoreEvents {
   watchConnections (open: () => Promise<number>): void
   /** It found no place. */
   connectionRefused (): void
+  /** Deleted for their age. */
+  eventsPruned (events: number): void
   /** @param waiting reads the length of the ledger's queue */
   watchQueue (waiting: () => number): void
 }
@@ -53,6 +55,7 @@ export function createMetrics (warn: (error: unknown, message: string) => void):
   })
   const refused = counter('http_connections_refused_total', 'Connections closed at once, as all places were taken')
   const uncounted = counter('rate_limit_uncounted_requests_total', 'Requests let through while Redis could not count them')
+  const pruned = counter('events_pruned_total', 'Events deleted for their age')
 
   return {
     registry,
@@ -65,6 +68,7 @@ export function createMetrics (warn: (error: unknown, message: string) => void):
     watchConnections: open => { countConnections = open },
     connectionRefused: () => refused.inc(),
     uncountedRequest: () => uncounted.inc(),
+    eventsPruned: events => pruned.inc(events),
     watchQueue: waiting => {
       const gauge: Gauge = new Gauge({
         name: 'tollgate_ledger_waiting_events',

@@ -3,6 +3,7 @@ import { type Catalog, catalog } from './catalog.ts'
 import { type Checkouts, checkoutStore } from './checkouts.ts'
 import { type Clocks, clockStore } from './clocks.ts'
 import { coalesce } from './coalesce.ts'
+import { type CounterRepair, counterRepair } from './counter-repair.ts'
 import type { Database } from './database.ts'
 import { type Environments, environmentStore } from './environments.ts'
 import { type EventLog, eventLog } from './event-log.ts'
@@ -22,7 +23,9 @@ import { type Plans, planStore } from './plans.ts'
 import { type PlanHolders, planHolders } from './plan-holders.ts'
 import { type Reservations, reservationStore } from './reservations.ts'
 import { type PlanSales, planSales } from './plan-sales.ts'
+import { type Retention, retention } from './retention.ts'
 import { type Subscriptions, subscriptionStore } from './subscriptions.ts'
+import { type Verification, verification } from './verification.ts'
 import { watched } from './watched.ts'
 
 const CONFIRM_LIMITS = { batchMax: 500, inFlightMax: 2, waitingMax: 20_000 }
@@ -59,6 +62,9 @@ export interface Stores {
   readonly reader: LedgerReader
   readonly eventLog: EventLog
   readonly evidence: EvidenceReader
+  readonly verification: Verification
+  readonly counterRepair: CounterRepair
+  readonly retention: Retention
   readonly mirror: Mirror | undefined
   /** How old a mirror entry may be to be believed. */
   readonly mirrorAgeMaxMs: number
@@ -110,6 +116,9 @@ export async function openStores ({ database: unwatched, mirrorFor, mirrorAgeMax
     reader: ledgerReader(database),
     eventLog: eventLog(database),
     evidence: evidenceReader(database, orgs),
+    verification: verification(database),
+    counterRepair: counterRepair(database, orgs),
+    retention: retention(database, orgs),
     mirror,
     mirrorAgeMaxMs,
     ledgerId: id,

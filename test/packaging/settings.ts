@@ -61,6 +61,13 @@ export const settings: readonly Setting[] = [
     text: 'how many requests a key may send in one window, over all replicas if there is Redis, else on each; 0 is without limit'
   },
   { name: 'RATE_LIMIT_WINDOW_SECONDS', member: 'rateLimitWindowSeconds', example: '60', text: 'how long that window is; 1 to 3600' },
+  {
+    name: 'EVENTS_KEPT_DAYS',
+    member: 'eventsKeptDays',
+    absent: 'for ever',
+    example: '400',
+    text: 'events are deleted this many days after the instant of their use, and their ids with them; counters stay. At least 1'
+  },
   { name: 'LOG_LEVEL', member: 'logLevel', example: 'warn', text: '`trace`, `debug`, `info`, `warn`, `error`, `fatal`, `silent`' }
 ]
 

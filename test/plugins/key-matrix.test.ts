@@ -101,6 +101,7 @@ const ROUTES: Record<string, Scope | 'anyone' | 'kana'> = {
   // What a browser asks before it asks.
   'OPTIONS /client/graphql*': 'kana',
   'GET /graphql': 'anyone',
+  'POST /v1/verify': 'admin',
 
   'GET /healthz': 'anyone',
   'GET /readyz': 'anyone',
