@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Amount, amountText } from '../domain/amount.ts'
+import type { Tally } from '../domain/reservation.ts'
 import { CLOCK_SKEW_MAX_MS } from '../domain/time.ts'
 import { entryState, type FoundWindow, type StoredCounter } from '../domain/verification.ts'
 import { available } from '../storage/ledger-reader.ts'
-import { type Entry, isYoung, type MirrorReading, type Tally } from '../storage/mirror.ts'
+import { type Entry, isYoung, type MirrorReading } from '../storage/mirror.ts'
 import type { UsedFeature } from '../storage/verification.ts'
 import { type Behind, differenceOf, type Round } from './verify-round.ts'
 

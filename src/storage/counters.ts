@@ -9,6 +9,7 @@ import { instantArray, plainArray } from './arrays.ts'
 import { prepare, type Session } from './database.ts'
 import { foldWindow } from './fold.ts'
 import type { CounterKey } from './mirror.ts'
+import { lastFigureOfPruned } from './pruned-window.ts'
 import { instantFrom } from './schema.ts'
 
 /** A counter that is asked for, with what is needed to fold it from its events if its row is missing. */
@@ -106,5 +107,6 @@ async function fold (session: Session, { key, aggregate }: WantedCounter, [, , ,
   if (Number(version) === 0) return EMPTY
   const plain = aggregate !== 'last' && aggregate !== 'perpetual'
   const counter = plain ? { ...EMPTY, used: amountFromNumeric(used as string) } : await foldWindow(session, key, aggregate)
-  return { ...counter, version: Number(version) }
+  const left = await lastFigureOfPruned(session, key)
+  return { ...counter, ...(left !== undefined && { used: left }), version: Number(version) }
 }

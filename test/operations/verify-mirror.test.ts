@@ -6,12 +6,13 @@ import type { Difference } from '../../src/operations/verify-round.ts'
 import type { Database } from '../../src/storage/database.ts'
 import { redisMirror } from '../../src/storage/mirror-redis.ts'
 import type { Stores } from '../../src/storage/stores.ts'
+import { freshDatabase, postgresMissing } from '../fixtures/postgres.ts'
 import { freshRedis, redisMissing } from '../fixtures/redis.ts'
-import { databaseKinds } from '../storage/databases.ts'
+import { openPostgres } from '../storage/databases.ts'
 import { ask, newOrg, openLedger, opOf } from '../storage/ledger-fixture.ts'
 import { until } from '../storage/until.ts'
 
-const embedded = databaseKinds[0]!
+const SKIP = { skip: postgresMissing || redisMissing }
 
 interface Opened {
   readonly stores: Stores
@@ -22,7 +23,7 @@ interface Opened {
 
 async function open (t: Test, mirrorAgeMaxMs: number): Promise<Opened> {
   const url = await freshRedis(t)
-  const database = await embedded.open(t)
+  const database = openPostgres(t, await freshDatabase(t))
   const { stores } = await openLedger(t, {
     database,
     mirrorFor: ledgerId => redisMirror({ url, ledgerId, ageMaxMs: mirrorAgeMaxMs, onError: () => {} }),
@@ -57,7 +58,7 @@ async function rewrite (opened: Opened, org: Org, change: (fields: string[]) => 
   await opened.redis.set(key, fields.join('|'))
 }
 
-t.test('entries of the mirror, believed for a minute', { skip: redisMissing }, async t => {
+t.test('entries of the mirror, believed for a minute', SKIP, async t => {
   const opened = await open(t, 60_000)
   const { stores, check } = opened
 
@@ -102,7 +103,7 @@ t.test('entries of the mirror, believed for a minute', { skip: redisMissing }, a
   })
 })
 
-t.test('an entry that is behind, where it is believed for a moment only, is none by the time it counts', { skip: redisMissing }, async t => {
+t.test('an entry that is behind, where it is believed for a moment only, is none by the time it counts', SKIP, async t => {
   const opened = await open(t, 300)
   const org = await newOrg(opened.stores)
   await count(opened, org, 5)
@@ -112,7 +113,7 @@ t.test('an entry that is behind, where it is believed for a moment only, is none
   t.strictSame(await opened.check(), [])
 })
 
-t.test('a mirror that does not answer is no difference, and is said', { skip: redisMissing }, async t => {
+t.test('a mirror that does not answer is no difference, and is said', SKIP, async t => {
   const opened = await open(t, 1_000)
   const org = await newOrg(opened.stores)
   await count(opened, org, 5)
