@@ -44,15 +44,15 @@ async function main (): Promise<void> {
   await many(ORGS, async i => await count(stores, i))
 
   const [lsn] = await ask('select pg_current_wal_lsn()')
-  const before = (await stores.eventLog.end())
   await many(EVENTS, async i => await count(stores, i % ORGS))
   const [wal] = await ask(`select pg_current_wal_lsn() - '${lsn}'`)
   const [heap, total] = await ask("select pg_relation_size('events'), pg_total_relation_size('events')")
   const per = (bytes: unknown, rows: number): string => `${Math.round(Number(bytes) / rows)} bytes`
   const rows = EVENTS + ORGS
-  console.log(`${rows} events of ${ORGS} orgs, ids made by the service, no properties (first number ${before})`)
+  console.log(`${rows} events of ${ORGS} orgs, ids made by the service, no properties`)
   console.log(`event on disk: ${per(total, rows)}, of which the row ${per(heap, rows)}`)
-  const [sizes] = await ask(`select string_agg(indexrelname || ' ' || (pg_relation_size(indexrelid) / ${rows}), ', ') from pg_stat_user_indexes where relname = 'events'`)
+  const [sizes] = await ask(`select string_agg(indexrelname || ' ' || (pg_relation_size(indexrelid) / ${rows}), ', ')
+    from pg_stat_user_indexes where relname = 'events'`)
   console.log(`  indexes, bytes an event: ${sizes}`)
   console.log(`write-ahead log: ${per(wal, EVENTS)} an event, full pages after checkpoints included`)
 
@@ -101,10 +101,10 @@ async function verified (stores: Stores, events: number): Promise<void> {
 async function mirrorSizes (url: string): Promise<void> {
   const client = new Redis(url)
   const keys = await client.keys('tollgate:*')
-  for (const [what, fields] of [['counter', 7], ['org version', 3]] as const) {
+  for (const [what, fields] of [['counter', 7], ['version of an org', 3]] as const) {
     for (const key of keys) {
       if ((await client.get(key))?.split('|').length !== fields) continue
-      console.log(`mirror entry of a ${what}: ${await client.call('MEMORY', 'USAGE', key)} bytes`)
+      console.log(`mirror entry, ${what}: ${await client.call('MEMORY', 'USAGE', key)} bytes`)
       break
     }
   }
