@@ -85,6 +85,9 @@ for (const { name, missing, open } of databaseKinds) {
       t.hasStrict((await check(org, true)).differences, [{ kind: 'counter_missing', mended: true }])
       t.equal(await usedOf(stores, org), '6')
       t.strictSame((await check(org)).differences, [])
+      await ask(database, 'delete from counters where org = $1', org.key)
+      t.hasStrict(await count(org, 'newest', CUTOFF + 2), { usedAfter: 8_000_000_000n }, 'the ledger takes that, too, and does not add up the rest')
+      t.strictSame((await check(org)).differences, [])
     })
 
     await t.test('in bounded pages, whosever they are, and once among replicas', async t => {
