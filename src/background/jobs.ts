@@ -4,6 +4,7 @@ import { purgeDeletedOrgs } from './deleted-orgs.ts'
 import { sweepIdempotencyKeys } from './idempotency-keys.ts'
 import { every, type Loop } from './loop.ts'
 import { PRUNE_EVERY_MS, pruneEvents } from './retention.ts'
+import { tidyReservations } from './reservations.ts'
 
 const SWEEP_CLOCKS_EVERY_MS = 60_000
 /** Soon, also after a start: what was deleted should be gone. */
@@ -11,6 +12,7 @@ const PURGE_ORGS_EVERY_MS = 5_000
 const SWEEP_IDEMPOTENCY_KEYS_EVERY_MS = 60_000
 /** Looks whether it is time, and is mostly told that it is not. */
 const PRUNE_ASKED_EVERY_MS = PRUNE_EVERY_MS / 10
+const TIDY_RESERVATIONS_EVERY_MS = 600_000
 
 export interface JobsOptions {
   /** undefined: for ever */
@@ -28,6 +30,8 @@ export function startJobs (stores: Stores, { eventsKeptDays, eventsPruned, warn 
       error => warn(error, 'test clocks could not be swept')),
     every(PURGE_ORGS_EVERY_MS, async signal => await purgeDeletedOrgs(stores, signal),
       error => warn(error, 'deleted orgs could not be purged')),
+    every(TIDY_RESERVATIONS_EVERY_MS, async signal => await tidyReservations(stores, Date.now(), signal),
+      error => warn(error, 'reservations could not be tidied')),
     every(SWEEP_IDEMPOTENCY_KEYS_EVERY_MS, async signal => await sweepIdempotencyKeys(stores, Date.now(), signal),
       error => warn(error, 'old idempotency keys could not be swept')),
     ...(eventsKeptDays === undefined

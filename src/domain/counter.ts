@@ -113,8 +113,8 @@ export function decide (grant: Grant | null, counter: Counter, op: Op): Verdict 
   const after = total(counter, grant.aggregate, op)
   if (limit === null) return { ok: true, reason: 'unlimited', ...figures }
   if (after + reserved <= limit) return { ok: true, reason: 'within_limit', ...figures }
-  if (grant.overage) return { ok: true, reason: 'overage', ...figures }
   if (after <= used) return { ok: true, reason: 'no_increase', ...figures }
+  if (grant.overage) return { ok: true, reason: 'overage', ...figures }
   return { ok: false, reason: 'limit_reached', ...figures }
 }
 

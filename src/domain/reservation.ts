@@ -19,6 +19,13 @@ export interface Hold {
 
 export const TTL_MIN_SECONDS = 1
 export const TTL_MAX_SECONDS = 7 * 86_400
+/** After its expiry, for whoever asks what became of it. */
+const KEPT_DAYS = 30
+
+/** Reservations that expired before it are not kept any longer. */
+export function keptSince (now: Instant): Instant {
+  return now - KEPT_DAYS * 86_400_000
+}
 
 /** Why a commit may count, or may not. */
 export interface CommitVerdict {

@@ -73,6 +73,12 @@ export function timeline (terms: readonly Term[], overrides: readonly Override[]
   }
 }
 
+/** A window that something was counted in, as it is now: it starts where it did, and may have been cut short since. */
+export function windowNow ({ windowAt }: Timeline, then: Window): Window {
+  const window = windowAt(then.start)
+  return window.start === then.start ? window : then
+}
+
 /** Quadratic in the terms, of which one feature has a handful. Never two stretches without a grant in a row. */
 function stretchesOf (terms: readonly Term[]): Stretch[] {
   const held = terms.filter(term => term.end === null || term.end > term.start)

@@ -1,3 +1,4 @@
+import type { Amount } from '../domain/amount.ts'
 import { cursorText, parseCursor } from '../domain/cursor.ts'
 import type { Instant } from '../domain/entitlement.ts'
 import { parseEventId, parseFeature, parseOrg } from '../domain/ids.ts'
@@ -72,13 +73,25 @@ function placeOf (cursor: string): EventPlace {
   return { at: Math.min(at, LAST_INSTANT), seq }
 }
 
+/** An event with what became of it. */
+export interface EventHistory extends LoggedEvent {
+  /** The amount that it counts as now; null: nothing, as it was voided, or is itself a correction. */
+  readonly countsAs: Amount | null
+  /** The oldest first; of more than 100, the latest. */
+  readonly corrections: readonly LoggedEvent[]
+}
+
 /** @throws TollgateError `org_not_found`, `event_not_found` */
-export async function getEvent (stores: Stores, environment: string, org: string, id: string): Promise<LoggedEvent> {
+export async function getEvent (stores: Stores, environment: string, org: string, id: string): Promise<EventHistory> {
   const wanted = parseEventId(id, '?id')
   const key = await orgKey(stores, environment, org)
   const event = key === UNSEEN ? undefined : await available(stores.eventLog.find(key, wanted))
   if (event === undefined) throw new TollgateError('event_not_found', `${org} has no event ${wanted}`)
-  return event
+  const corrections = await available(stores.eventLog.corrections(key, wanted))
+  // The one that was found first may have been voided since.
+  const voided = corrections.some(({ mode }) => mode === 'void')
+  const countsAs = voided || event.refersTo !== null ? null : (corrections.at(-1) ?? event).amount
+  return { ...event, voided, countsAs, corrections }
 }
 
 async function orgKey (stores: Stores, environment: string, org: string): Promise<number> {

@@ -5,6 +5,8 @@ import type { Instant } from '../domain/entitlement.ts'
 import { commitId, parseFeature, parseOrg, parseReservationId } from '../domain/ids.ts'
 import { grantAt, type Org } from '../domain/org.ts'
 import { heldAmount, type ReservationState, TTL_MAX_SECONDS, TTL_MIN_SECONDS } from '../domain/reservation.ts'
+import { TIME_BEGIN } from '../domain/period.ts'
+import { LAST_INSTANT } from '../domain/time.ts'
 import { TollgateError } from '../errors.ts'
 import { available } from '../storage/ledger-reader.ts'
 import type { CommitOp, Denied, ExtendOp, HoldOp, Recorded, ReleaseOp, Reserved, StoredReservation } from '../storage/ledger-op.ts'
@@ -163,7 +165,7 @@ export async function listReservations (
   const told = await present(stores, environment)
   const { key } = await orgFromLedger(stores, told, parseOrg(org, '?org'))
   const after = cursor === undefined ? null : [Number(at), id] as const
-  if (after !== null && !Number.isSafeInteger(after[0])) {
+  if (after !== null && !(Number.isSafeInteger(after[0]) && after[0] >= TIME_BEGIN && after[0] <= LAST_INSTANT)) {
     throw new TollgateError('invalid_request', 'cursor must be one that a page of this list gave', { pointer: '?cursor' })
   }
   const { items, next } = await available(stores.reservations.list(key, after, countMax))

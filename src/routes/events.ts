@@ -40,26 +40,40 @@ const Event = Type.Object({
   refersTo: Type.Unsafe<string | null>({ type: ['string', 'null'], description: 'The event that it voids or amends' }),
   reason: Text,
   actor: Text,
-  properties: Type.Unsafe<Readonly<Record<string, unknown>> | null>({ type: ['object', 'null'], description: 'As they were reported' })
-}, {
-  examples: [{
-    id: 'call-1',
-    seq: 1,
-    org: 'org:acme',
-    feature: 'feature:api-calls',
-    n: 3,
-    mode: 'add',
-    at: '2026-01-31T12:00:00.000Z',
-    window: { start: '2026-01-31T12:00:00.000Z', end: '2026-02-28T12:00:00.000Z' },
-    delta: 3,
-    usedAfter: 3,
-    limitAfter: 1000,
-    refersTo: null,
-    reason: null,
-    actor: null,
-    properties: { region: 'eu' }
-  }]
+  properties: Type.Unsafe<Readonly<Record<string, unknown>> | null>({ type: ['object', 'null'], description: 'As they were reported' }),
+  voided: Type.Boolean({ description: 'It was voided since: it counts for nothing' })
 })
+
+const EXAMPLE = {
+  id: 'call-1',
+  seq: 1,
+  org: 'org:acme',
+  feature: 'feature:api-calls',
+  n: 3,
+  mode: 'add',
+  at: '2026-01-31T12:00:00.000Z',
+  window: { start: '2026-01-31T12:00:00.000Z', end: '2026-02-28T12:00:00.000Z' },
+  delta: 3,
+  usedAfter: 3,
+  limitAfter: 1000,
+  refersTo: null,
+  reason: null,
+  actor: null,
+  properties: { region: 'eu' },
+  voided: false
+}
+
+const CORRECTION_EXAMPLE = {
+  ...EXAMPLE, id: 'fix-1', seq: 2, n: 2, mode: 'amend', delta: -1, usedAfter: 2, refersTo: 'call-1', reason: 'Counted a retry twice', actor: 'operator', properties: {}
+}
+
+const EventWithHistory = Type.Object({
+  ...Event.properties,
+  countsAs: Type.Unsafe<bigint | null>({
+    type: ['number', 'null'], description: 'Its `n` as it counts now; null: nothing, as it was voided, or is itself a correction'
+  }),
+  corrections: Type.Array(Event, { description: 'What voided or amended it, the oldest first; of more than 100, the latest' })
+}, { examples: [{ ...EXAMPLE, countsAs: 2, corrections: [CORRECTION_EXAMPLE] }] })
 
 const Page = Type.Object({
   events: Type.Array(Event),
@@ -99,12 +113,16 @@ export const eventRoutes: FastifyPluginAsyncTypebox = async app => {
     config: { scope: 'read' },
     schema: {
       tags: ['events'],
-      summary: 'One event of an org',
+      summary: 'One event of an org, with its corrections',
+      description: 'The event is shown as it was recorded, whatever was corrected since.',
       params: Type.Object({ id: Type.String({ maxLength: 300, examples: ['call-1'] }) }),
       querystring: Type.Object({ org: OrgId }, { additionalProperties: false }),
-      response: { 200: Event, ...problems }
+      response: { 200: EventWithHistory, ...problems }
     }
-  }, async ({ params: { id }, query: { org }, principal: { environment } }) => wire(await getEvent(app.stores, environment, org, id)))
+  }, async ({ params: { id }, query: { org }, principal: { environment } }) => {
+    const { countsAs, corrections, ...event } = await getEvent(app.stores, environment, org, id)
+    return { ...wire(event), countsAs, corrections: corrections.map(wire) }
+  })
 }
 
 function wire ({ amount, at, window: { start, end }, ...event }: LoggedEvent) {

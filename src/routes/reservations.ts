@@ -165,7 +165,7 @@ export const reservationRoutes: FastifyPluginAsyncTypebox = async app => {
     return {
       ok: true,
       reason,
-      ...wire({ ...reservation, ...figures }),
+      ...wire({ ...reservation, ...figures, window: recorded.window }),
       overage,
       expired: recorded.reason !== null,
       duplicate: recorded.duplicate,

@@ -11,6 +11,8 @@ import { type EventMode, instantFrom } from './schema.ts'
 const SCAN_EVENTS_MAX = 5_000
 /** Such statements for one page. */
 const SCANS_MAX = 10
+/** Of one event, the latest. */
+const CORRECTIONS_MAX = 100
 
 /** An event as it was recorded. */
 export interface LoggedEvent {
@@ -31,6 +33,8 @@ export interface LoggedEvent {
   readonly reason: string | null
   readonly actor: string | null
   readonly properties: Readonly<Record<string, unknown>> | null
+  /** It counts for nothing any more. */
+  readonly voided: boolean
 }
 
 /** What to show: instants in `[from, to)`, null for no bound. */
@@ -56,6 +60,8 @@ export interface ArrivalPage {
 /** Reads events; nothing here writes. */
 export interface EventLog {
   find (org: number, id: string): Promise<LoggedEvent | undefined>
+  /** Events that void or amend this one, the oldest first; where there are more than 100, the latest of them. */
+  corrections (org: number, id: string): Promise<LoggedEvent[]>
   /** The key of a feature that a plan of the environment names. */
   featureKey (environment: string, name: string): Promise<number | undefined>
   /**
@@ -76,11 +82,17 @@ export interface EventLog {
 }
 
 const COLUMNS = sql`e.id, e.seq, e.amount, e.mode, e.at, e.window_start, e.window_end, e.delta, e.used_after, e.limit_after,
-  e.refers_to, e.reason, e.actor, e.properties`
+  e.refers_to, e.reason, e.actor, e.properties,
+  exists (select from events v where v.org = e.org and v.refers_to = e.id and v.mode = 'void')`
 
 const one = prepare<'org' | 'id'>(sql`
   select ${COLUMNS}, o.name, f.name from events e join orgs o on o.id = e.org join features f on f.id = e.feature
   where e.org = ${sql.placeholder('org')} and e.id = ${sql.placeholder('id')}`)
+
+const correctionsOf = prepare<'org' | 'id'>(sql`
+  select ${COLUMNS}, o.name, f.name from events e join orgs o on o.id = e.org join features f on f.id = e.feature
+  where e.org = ${sql.placeholder('org')} and e.refers_to = ${sql.placeholder('id')}
+  order by e.seq desc limit ${sql.raw(String(CORRECTIONS_MAX))}`)
 
 const featureNamed = prepare<'environment' | 'name'>(sql`
   select id from features where environment = ${sql.placeholder('environment')} and name = ${sql.placeholder('name')}`)
@@ -142,7 +154,7 @@ const arrivalsOf = prepare<'environment' | 'feature' | 'from' | 'to' | 'after' |
       and e.at >= ${sql.placeholder('from')}::timestamptz and e.at < ${sql.placeholder('to')}::timestamptz
     order by e.seq limit ${sql.placeholder('count')}
   ) page (id, seq, amount, mode, at, window_start, window_end, delta, used_after, limit_after, refers_to, reason, actor,
-    properties, org, feature) on true
+    properties, voided, org, feature) on true
   order by page.seq`)
 
 export function eventLog (database: Database, readable: Horizon = horizon(database)): EventLog {
@@ -156,6 +168,7 @@ export function eventLog (database: Database, readable: Horizon = horizon(databa
       const [row] = await rows(one({ org, id }))
       return row === undefined ? undefined : eventFrom(row)
     },
+    corrections: async (org, id) => (await rows(correctionsOf({ org, id }))).map(eventFrom).reverse(),
     featureKey: async (environment, name) => (await rows(featureNamed({ environment, name })))[0]?.[0] as number | undefined,
     newest: async (org, feature, filter, before, countMax) => {
       const features = feature === undefined ? (await rows(usedFeatures({ org }))).map(([key]) => key as number) : [feature]
@@ -203,11 +216,11 @@ function bounds ({ from, to }: EventFilter): { from: string, to: string } {
 
 type Row = [id: string, seq: string, amount: string, mode: EventMode, at: string, start: string, end: string | null, delta: string,
   usedAfter: string, limitAfter: string | null, refersTo: string | null, reason: string | null, actor: string | null,
-  properties: Readonly<Record<string, unknown>> | null, org: string, feature: string]
+  properties: Readonly<Record<string, unknown>> | null, voided: boolean, org: string, feature: string]
 
 function eventFrom (row: readonly unknown[]): LoggedEvent {
   const [
-    id, seq, amount, mode, at, start, end, delta, usedAfter, limitAfter, refersTo, reason, actor, properties, org, feature
+    id, seq, amount, mode, at, start, end, delta, usedAfter, limitAfter, refersTo, reason, actor, properties, voided, org, feature
   ] = row as Row
   return {
     id,
@@ -224,6 +237,7 @@ function eventFrom (row: readonly unknown[]): LoggedEvent {
     refersTo,
     reason,
     actor,
-    properties
+    properties,
+    voided
   }
 }

@@ -5,7 +5,7 @@ import { changeOfTotal, checkAmended, checkCorrectable, type EffectiveEvent } fr
 import type { Aggregate, Instant } from '../domain/entitlement.ts'
 import { grantAt, presentOf, type Org } from '../domain/org.ts'
 import type { Tally } from '../domain/reservation.ts'
-import type { Window } from '../domain/window.ts'
+import { type Window, windowNow } from '../domain/window.ts'
 import { plainArray } from './arrays.ts'
 import { readTallies, type WantedCounter, wantedCounter } from './counters.ts'
 import { BEGIN, COMMIT, type Lane, prepare, type Result } from './database.ts'
@@ -126,14 +126,13 @@ function originalFrom ({ refersTo }: CorrectOp, result: Result | undefined): Ori
   }
 }
 
-/** The window may have been cut short since; it still starts where it did. */
+/** The limit is that of the event's instant. What the window adds up is one for all of it, also where nothing is held then. */
 function placeOf ({ fixedNow }: CorrectOp, org: Org, { feature, at, window }: Original): Place {
   const now = fixedNow ?? presentOf(org, Date.now())
   const held = [...org.features.values()].find(({ key }) => key === feature)
   const grant = held === undefined ? null : grantAt(org, held, at, Math.max(at, now))
-  const aggregate = grant?.aggregate ?? 'sum'
-  const shape = grant === null ? undefined : held?.timeline.windowAt(at)
-  const current = shape?.start === window.start ? shape : window
+  const current = held === undefined ? window : windowNow(held.timeline, window)
+  const aggregate = held?.timeline.grantAtEnd(current)?.aggregate ?? 'sum'
   return { wanted: wantedCounter(org.key, feature, current, aggregate, now), aggregate, limit: grant === null ? 0n : grant.limit }
 }
 

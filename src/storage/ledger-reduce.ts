@@ -4,6 +4,7 @@ import { apply, decide, type Op as Use, reportable } from '../domain/counter.ts'
 import type { Grant, Instant } from '../domain/entitlement.ts'
 import { grantAt, presentOf, type Org } from '../domain/org.ts'
 import { decideCommit, heldAmount, hold, isExpired, letGo, type Tally } from '../domain/reservation.ts'
+import { windowNow } from '../domain/window.ts'
 import { type WantedCounter, wantedCounter } from './counters.ts'
 import type {
   Answer, CommitOp, CountOp, Denied, ExtendOp, HoldOp, LaneOp, Op, Outcome, Recorded, ReleaseOp, Reserved, StoredReservation
@@ -72,7 +73,11 @@ export function place (op: LaneOp, org: Org | undefined, wall: Instant): Placed 
   const now = op.fixedNow ?? presentOf(org, wall)
   const at = op.atIsNow ? presentOf(org, op.at) : op.at
   const grant = grantAt(org, held, at, Math.max(at, now))
-  if ('window' in op) return { op, now, at, org, grant, wanted: wantedCounter(org.key, held.key, op.window, grant?.aggregate ?? 'sum', now) }
+  if ('window' in op) {
+    const window = windowNow(held.timeline, op.window)
+    const aggregate = held.timeline.grantAtEnd(window)?.aggregate ?? 'sum'
+    return { op, now, at, org, grant, wanted: wantedCounter(org.key, held.key, window, aggregate, now) }
+  }
   if (grant === null || grant.type === 'boolean') return { op, now, at, org, grant, wanted: undefined }
   return { op, now, at, org, grant, wanted: wantedCounter(org.key, held.key, held.timeline.windowAt(at), grant.aggregate, now) }
 }
@@ -112,9 +117,9 @@ function answerTo (it: Placed, known: Known, reduced: Reduced): Answer {
   }
 }
 
-/** A reservation has a name of its own among the events: what it makes when it is committed is named after it. */
+/** The ids of reservations are not those of events: what one makes when it is committed is named after it. */
 export function makesEvent ({ kind }: LaneOp): boolean {
-  return kind !== 'release' && kind !== 'extend'
+  return kind === 'report' || kind === 'consume' || kind === 'commit'
 }
 
 function count (it: Placed<CountOp>, known: Known, reduced: Reduced): Recorded | Denied {

@@ -10,7 +10,7 @@ import { instantArray, plainArray } from './arrays.ts'
 import { addCheckout, completeCheckout } from './checkouts.ts'
 import { type Database, orm, prepare, type Session, sqlState, type Statement } from './database.ts'
 import type { Orgs } from './orgs.ts'
-import { events, orgs, overrides, subscriptions } from './schema.ts'
+import { events, orgs, overrides, reservations, subscriptions } from './schema.ts'
 
 /** An org whose row is locked, for as long as the transaction lasts. */
 export interface LockedOrg {
@@ -18,7 +18,10 @@ export interface LockedOrg {
   /** It did not exist before this transaction. */
   readonly created: boolean
   readonly info: OrgInfo
-  /** The latest instant of use of any feature of these plans, or of what the org has held; null: none was used. */
+  /**
+   * The latest instant of use of any feature of these plans, or of what the org has held, or of a hold of them that may yet
+   * be counted; null: none was used.
+   */
   lastUseAt (plans: readonly StoredPlan[]): Promise<Instant | null>
   /** @param plans must know the plan of every row that is added. Raises the org's version. */
   reschedule (change: ScheduleChange, planOf: (row: Omit<Subscription, 'id'>) => StoredPlan): Promise<void>
@@ -139,7 +142,10 @@ function lockedOrg (
       for (const key of keys) {
         const [latest] = await db.select({ at: events.at }).from(events)
           .where(and(eq(events.org, org.key), eq(events.feature, key))).orderBy(desc(events.at)).limit(1)
-        if (latest !== undefined) last = Math.max(last ?? latest.at, latest.at)
+        const [held] = await db.select({ at: reservations.at }).from(reservations)
+          .where(and(eq(reservations.org, org.key), eq(reservations.feature, key), eq(reservations.state, 'held')))
+          .orderBy(desc(reservations.windowStart), desc(reservations.at)).limit(1)
+        for (const { at } of [latest, held].filter(row => row !== undefined)) last = Math.max(last ?? at, at)
       }
       return last
     },

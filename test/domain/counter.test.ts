@@ -146,6 +146,7 @@ test('the verdict says why: the limit, overage, no limit, or that nothing is add
     [grant(), counter(12), '=11', true, 'no_increase'],
     [grant(), counter(12), '=13', false, 'limit_reached'],
     [grant({ overage: true }), counter(12), '1', true, 'overage'],
+    [grant({ overage: true }), counter(12), '0', true, 'no_increase'],
     [grant({ overage: true }), counter(9), '1', true, 'within_limit'],
     [grant({ limit: null }), counter(1e9), '1', true, 'unlimited'],
     [grant({ limit: 0n }), counter(0), '1', false, 'limit_reached'],

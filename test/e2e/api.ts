@@ -7,6 +7,7 @@ export interface Members {
   readonly id?: string
   readonly used?: number
   readonly limit?: number | null
+  readonly version?: number | null
   readonly duplicate?: boolean
   readonly degraded?: boolean
   readonly reason?: string
