@@ -39,7 +39,7 @@ async function main (): Promise<void> {
   const ask = async (text: string): Promise<string[]> => ((await database.run([{ text, params: [] }]))[0]?.rows[0] ?? []).map(String)
   const [parsed] = parsePlans({ plans: PLAN })
   if (parsed?.ok !== true) throw new Error('the plan is not well formed')
-  await stores.catalog.add('live', parsed.plan)
+  await stores.catalog.add('live', parsed.plan, Date.now())
   await stores.environments.put({ name: 'live', defaultPlan: 'plan:pro@1', fixedNow: null })
   await many(ORGS, async i => await count(stores, i))
 

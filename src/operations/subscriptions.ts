@@ -82,7 +82,8 @@ export async function readSubscription (stores: Stores, environment: string, id:
 }
 
 /**
- * Changes status or end from now on, and the owner's notes. Where that gives or takes access the subscription ends now and another one goes on,
+ * Changes status or end from now on, and the owner's notes. Where that gives or takes access the subscription ends now and another
+ * one goes on,
  * which is the one that is returned: access in the past stays as it was.
  * @throws TollgateError `not_found`, `subscription_conflict`, `invalid_request`
  */

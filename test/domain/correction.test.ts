@@ -77,7 +77,9 @@ const anyEvent = (aggregate: Aggregate): fc.Arbitrary<EffectiveEvent> => fc.reco
 
 /** A window, one of its events, and what that one shall count as instead. */
 const corrections = fc.constantFrom(...AGGREGATES).chain(aggregate =>
-  fc.tuple(fc.constant(aggregate), fc.array(anyEvent(aggregate), { minLength: 1, maxLength: 12 }), fc.nat(11), fc.option(notNegative, { freq: 2 })))
+  fc.tuple(
+    fc.constant(aggregate), fc.array(anyEvent(aggregate), { minLength: 1, maxLength: 12 }), fc.nat(11), fc.option(notNegative, { freq: 2 })
+  ))
 
 test('where that change can be told, it is the one that a fold of the whole window finds', async t => {
   let told = 0

@@ -63,7 +63,9 @@ test('what expired before the earliest expiry of a counter was left out of it al
 
 test('a commit counts as much as was held, and more, or after the expiry, if there is room', async t => {
   const [hour, later] = [100, 101]
-  const cases: Array<[limit: number | null, used: number, reserved: number, n: number, now: number, ok: boolean, late: boolean, more?: Partial<Grant>]> = [
+  const cases: Array<[
+    limit: number | null, used: number, reserved: number, n: number, now: number, ok: boolean, late: boolean, more?: Partial<Grant>
+  ]> = [
     [10, 0, 4, 4, 0, true, false],
     [10, 0, 4, 1, 0, true, false],
     [10, 0, 4, 10, 0, true, false],
@@ -84,7 +86,8 @@ test('a commit counts as much as was held, and more, or after the expiry, if the
   ]
   for (const [limit, used, reserved, n, now, ok, late, more] of cases) {
     const own = more?.aggregate === 'count' ? held(1, hour) : held(4, hour)
-    const found = decideCommit({ ...grant(limit), ...more }, tally(used, reserved, reserved === 0 ? null : hour), own, { amount: amountOf(n), at: 0 }, now)
+    const state = tally(used, reserved, reserved === 0 ? null : hour)
+    const found = decideCommit({ ...grant(limit), ...more }, state, own, { amount: amountOf(n), at: 0 }, now)
     t.hasStrict(found, { ok, late }, `${n} with ${used} used and ${reserved} reserved of ${String(limit)} at ${now}`)
   }
 })

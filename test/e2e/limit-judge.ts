@@ -16,7 +16,9 @@ export interface Judgement {
  * Holds every answer against the events of the one window in which all of it happened. Nothing else raised its counter, so
  * the k-th event made version k, and what was used at version k is the sum of the first k.
  */
-export function judgedByLimit (limit: number, wanted: readonly Wanted[], answers: readonly Answered[], { events, counters }: LedgerRows): Judgement {
+export function judgedByLimit (
+  limit: number, wanted: readonly Wanted[], answers: readonly Answered[], { events, counters }: LedgerRows
+): Judgement {
   const wrong: string[] = []
   const most = nanos(String(limit))
   const amounts = new Map(wanted.map(({ id, n }) => [id, nanos(String(n))]))

@@ -32,7 +32,7 @@ export async function addPlans ({ catalog }: Stores, environment: string): Promi
   }
   for (const parsed of parsePlans({ plans: { ...plans, ...others } })) {
     if (!parsed.ok) throw new Error(parsed.reason)
-    await catalog.add(environment, parsed.plan)
+    await catalog.add(environment, parsed.plan, Date.now())
   }
 }
 

@@ -3,8 +3,7 @@
  * `MODEL_ON=servers` for Postgres, Redis and two replicas in turn; `MODEL_SEED` and `MODEL_PATH`, as a failure names them, play
  * the one that failed.
  */
-import type { ApiScope } from '../fixtures/api.ts'
-import { guard, temporaryFolder } from '../fixtures/guard.ts'
+import { guard, type Scope, temporaryFolder } from '../fixtures/guard.ts'
 import { startPostgres } from '../fixtures/postgres.ts'
 import { playSequences } from './sequences.ts'
 
@@ -27,7 +26,7 @@ async function main (): Promise<number> {
   const [started, used] = [performance.now(), process.cpuUsage()]
   try {
     const run = { on, ledgers: LEDGERS, count, seed, path: MODEL_PATH } as const
-    const { tally, failure } = await inScope(folder, async scope => await playSequences(scope, run))
+    const { tally, failure } = await inScope(async scope => await playSequences(scope, run))
     const { user, system } = process.cpuUsage(used)
     for (const [what, times] of [...tally].sort()) print(`${String(times).padStart(8)}  ${what}`)
     print(`\nMODEL_SEED=${seed}: ${count} sequences on ${on} in ${seconds(performance.now() - started)}, ` +
@@ -41,10 +40,10 @@ async function main (): Promise<number> {
   }
 }
 
-async function inScope<T> (folder: string, work: (scope: ApiScope) => Promise<T>): Promise<T> {
+async function inScope<T> (work: (scope: Scope) => Promise<T>): Promise<T> {
   const ends: Array<() => unknown> = []
   try {
-    return await work({ testdir: () => folder, teardown: end => { ends.unshift(end) } })
+    return await work({ teardown: end => { ends.unshift(end) } })
   } finally {
     for (const end of ends) await end()
   }

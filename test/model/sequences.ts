@@ -1,9 +1,8 @@
-import { randomUUID } from 'node:crypto'
-import { join } from 'node:path'
 import fc from 'fast-check'
 import type { Database } from '../../src/storage/database.ts'
 import type { Stores } from '../../src/storage/stores.ts'
-import { type ApiScope, openApi } from '../fixtures/api.ts'
+import { openApi } from '../fixtures/api.ts'
+import type { Scope } from '../fixtures/guard.ts'
 import { freshDatabase } from '../fixtures/postgres.ts'
 import { freshRedis } from '../fixtures/redis.ts'
 import { addPlans } from './plans.ts'
@@ -33,7 +32,7 @@ const SIDE_BY_SIDE = 16
 const PLANS_OF = 'test'
 
 /** Equal seeds and counts play equal sequences. */
-export async function playSequences (t: ApiScope, { on, ledgers = 1, count, seed, path }: Run): Promise<Outcome> {
+export async function playSequences (t: Scope, { on, ledgers = 1, count, seed, path }: Run): Promise<Outcome> {
   const lanes = path === undefined ? SIDE_BY_SIDE : 1
   const tally = new Map<string, number>()
   const failures: string[] = []
@@ -61,9 +60,9 @@ export async function playSequences (t: ApiScope, { on, ledgers = 1, count, seed
 }
 
 /** Two replicas on servers, one on an embedded ledger. */
-async function open (t: ApiScope, on: Run['on']): Promise<{ replicas: Stores[], database: Database }> {
+async function open (t: Scope, on: Run['on']): Promise<{ replicas: Stores[], database: Database }> {
   if (on === 'embedded') {
-    const { stores, database } = await openApi({ teardown: t.teardown, testdir: () => join(t.testdir(), randomUUID()) })
+    const { stores, database } = await openApi(t)
     return { replicas: [stores], database }
   }
   const [databaseUrl, redisUrl] = [await freshDatabase(t), await freshRedis(t)]

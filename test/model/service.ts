@@ -40,7 +40,7 @@ async function askedOf (place: Place, request: Request): Promise<Answer> {
       return texts({ used, reserved, limit, remaining, window: windowText(window), duplicate, voided })
     }
     case 'consume': {
-      const { id: _, org: _org, feature: _feature, window, resetsAt: _resetsAt, ...rest } =
+      const { id: _, org: _org, feature: _feature, window, now: _now, ...rest } =
         await consume(stores, usageOf(place, request))
       return texts({ ...rest, window: window === null ? null : windowText(window) })
     }
@@ -112,12 +112,12 @@ export async function changed ({ stores, environment, org }: Place, change: Chan
 /** A verdict of every feature, then every window of every feature, each under a name of its own. */
 export async function read ({ stores, environment, org }: Place, n: Amount, windowsMax: number) {
   const [verdicts, { features }] = await Promise.all([
-    canAll(stores, { environment, org, n }),
+    canAll(stores, { environment, org, n }, undefined),
     usage(stores, { environment, org, feature: undefined, from: null, to: null, cursor: null, pageMax: windowsMax })
   ])
   return {
-    verdicts: verdicts.map(({ ok, reason, feature, used, reserved, limit, remaining, overage, resetsAt }) =>
-      texts({ feature, ok, reason, used, reserved, limit, remaining, overage, resetsAt })),
+    verdicts: verdicts.map(({ ok, reason, feature, used, reserved, limit, remaining, overage, window }) =>
+      texts({ feature, ok, reason, used, reserved, limit, remaining, overage, resetsAt: window?.end ?? null })),
     windows: features.flatMap(({ feature, current, past }) => [...current === null ? [] : [current], ...past]
       .map(({ start, end, ...rest }) => texts({ feature, window: windowText({ start, end }), ...rest }))),
     complete: features.filter(({ cursor }) => cursor === null).map(({ feature }) => feature)
