@@ -277,7 +277,6 @@ export const reservations = pgTable('reservations', {
   fingerprint: uuid('fingerprint').notNull()
 }, table => [
   primaryKey({ columns: [table.org, table.id] }),
-  // For whoever does not say whose it is.
   index('reservations_id').on(table.id),
   index('reservations_org_at').on(table.org, table.at, table.id),
   index('reservations_held').on(table.org, table.feature, table.windowStart, table.expiresAt).where(sql`state = 'held'`),
