@@ -14,6 +14,8 @@ import { present } from './time.ts'
 export interface Correction {
   readonly environment: string
   readonly org: string
+  /** Where it was said. */
+  readonly orgPointer: string
   /** Of the event that is corrected. */
   readonly event: string
   /** What it shall count as; null: nothing, it is voided */
@@ -34,12 +36,12 @@ export type Corrected = Omit<Counted, 'feature' | 'voided'> & { readonly refersT
  * @throws TollgateError `org_not_found`, `event_not_found`, `correction_conflict`, `event_conflict`, `invalid_amount`
  */
 export async function correct (stores: Stores, input: Correction): Promise<Corrected> {
-  const name = parseOrg(input.org)
+  const name = parseOrg(input.org, input.orgPointer)
   const refersTo = parseEventId(input.event, '?id')
   const id = input.id === undefined ? newEventId() : parseEventId(input.id, input.idPointer)
   const reason = input.reason === undefined ? null : parseReason(input.reason)
   const told = await present(stores, input.environment)
-  const org = await orgToAsk(stores, told, name, '/org')
+  const org = await orgToAsk(stores, told, name, input.orgPointer)
   if (org.key === UNSEEN) throw new TollgateError('event_not_found', `there is no event ${refersTo}`)
   const op: CorrectOp = {
     kind: 'correct',

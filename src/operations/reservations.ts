@@ -109,6 +109,8 @@ export interface Named {
   readonly id: string
   /** undefined: there is one of this id in the environment */
   readonly org: string | undefined
+  /** Where `org` was said. */
+  readonly orgPointer: string
 }
 
 /**
@@ -178,14 +180,14 @@ interface Found {
   readonly org: Org
 }
 
-async function find (stores: Stores, { environment, org, id }: Named): Promise<Found> {
+async function find (stores: Stores, { environment, org, orgPointer, id }: Named): Promise<Found> {
   const wanted = parseReservationId(id, '?id')
-  const name = org === undefined ? undefined : parseOrg(org)
+  const name = org === undefined ? undefined : parseOrg(org, orgPointer)
   const told = await present(stores, environment)
   const [reservation, another] = await available(stores.reservations.find(environment, name, wanted))
   if (reservation === undefined) throw new TollgateError('reservation_not_found', `there is no reservation ${wanted}`)
   if (another !== undefined) {
-    throw new TollgateError('invalid_request', `more than one org has a reservation ${wanted}; say which org`, { pointer: '/org' })
+    throw new TollgateError('invalid_request', `more than one org has a reservation ${wanted}; say which org`, { pointer: orgPointer })
   }
   return { reservation, told, org: await orgToAsk(stores, told, reservation.org, '/org') }
 }

@@ -58,7 +58,7 @@ export const correctionRoutes: FastifyPluginAsyncTypebox = async app => {
     }
   }, async ({ params, query, headers, body: { org, n, reason, id }, principal: { environment, actor } }) => wire(await correct(app.stores, {
     environment,
-    org: orgOf(org, query.org),
+    ...orgOf(org, query.org),
     event: params.id,
     n: parseAmount(n ?? 0, '/n'),
     reason,
@@ -80,7 +80,7 @@ export const correctionRoutes: FastifyPluginAsyncTypebox = async app => {
     }
   }, async ({ params, query, headers, body: { org, reason, id }, principal: { environment, actor } }) => wire(await correct(app.stores, {
     environment,
-    org: orgOf(org, query.org),
+    ...orgOf(org, query.org),
     event: params.id,
     n: null,
     reason,
@@ -89,11 +89,11 @@ export const correctionRoutes: FastifyPluginAsyncTypebox = async app => {
   })))
 }
 
-function orgOf (body: string | undefined, query: string | undefined): string {
+function orgOf (body: string | undefined, query: string | undefined): { org: string, orgPointer: string } {
   const org = body ?? query
   if (org === undefined) throw new TollgateError('invalid_request', 'org is required: event ids are unique within their org', { pointer: '/org' })
   if (query !== undefined && query !== org) throw new TollgateError('invalid_request', 'org differs between body and query', { pointer: '/org' })
-  return org
+  return { org, orgPointer: body === undefined ? '?org' : '/org' }
 }
 
 function wire ({ window, ...corrected }: Corrected) {

@@ -143,7 +143,7 @@ export const reservationRoutes: FastifyPluginAsyncTypebox = async app => {
       response: { 200: Held, ...problems }
     }
   }, async ({ params: { id }, query: { org }, principal: { environment } }) =>
-    wire(await getReservation(app.stores, { environment, id, org })))
+    wire(await getReservation(app.stores, { environment, id, org, orgPointer: '?org' })))
 
   app.post('/reservations/:id/commit', {
     config: { scope: 'write' },
@@ -157,7 +157,7 @@ export const reservationRoutes: FastifyPluginAsyncTypebox = async app => {
       response: { 200: Committed, ...problems }
     }
   }, async ({ params: { id }, body: { n, org }, principal: { environment } }) => {
-    const answer = await commitReservation(app.stores, { environment, id, org: org ?? undefined },
+    const answer = await commitReservation(app.stores, { environment, id, org: org ?? undefined, orgPointer: '/org' },
       n === undefined ? null : parseAmount(n ?? 0, '/n'))
     if (!answer.ok) return refusal(answer)
     const { reservation, recorded } = answer
@@ -184,7 +184,7 @@ export const reservationRoutes: FastifyPluginAsyncTypebox = async app => {
       response: { 200: Held, ...problems }
     }
   }, async ({ params: { id }, body: { org }, principal: { environment } }) =>
-    wire(await releaseReservation(app.stores, { environment, id, org: org ?? undefined })))
+    wire(await releaseReservation(app.stores, { environment, id, org: org ?? undefined, orgPointer: '/org' })))
 
   app.post('/reservations/:id/extend', {
     config: { scope: 'write' },
@@ -197,7 +197,7 @@ export const reservationRoutes: FastifyPluginAsyncTypebox = async app => {
       response: { 200: Held, ...problems }
     }
   }, async ({ params: { id }, body: { ttlSeconds, org }, principal: { environment } }) =>
-    wire(await extendReservation(app.stores, { environment, id, org: org ?? undefined }, ttlSeconds)))
+    wire(await extendReservation(app.stores, { environment, id, org: org ?? undefined, orgPointer: '/org' }, ttlSeconds)))
 }
 
 function wire ({ at, expiresAt, window, ...reservation }: Reservation) {

@@ -1,16 +1,15 @@
-import { fileURLToPath } from 'node:url'
 import { type Test, test } from 'tap'
 import { sweepClocks } from '../../src/background/clocks.ts'
 import { purgeDeletedOrgs } from '../../src/background/deleted-orgs.ts'
 import type { Database } from '../../src/storage/database.ts'
 import { type Child, startChild } from '../fixtures/child.ts'
 import { guard } from '../fixtures/guard.ts'
+import { nodeArguments } from '../fixtures/node.ts'
 import { freshDatabase, postgresMissing } from '../fixtures/postgres.ts'
 import { openPostgres } from '../storage/databases.ts'
 import { ask, openLedger } from '../storage/ledger-fixture.ts'
 import { until } from '../storage/until.ts'
 
-const JOBS = fileURLToPath(new URL('job-process.ts', import.meta.url))
 const READY_WITHIN_MS = 20_000
 const [ORGS, EVENTS, ORG_PAGES] = [6, 2_500, 4]
 const [CLOCKS, CLOCK_PAGES] = [4, 2]
@@ -18,7 +17,7 @@ const [CLOCKS, CLOCK_PAGES] = [4, 2]
 async function start (t: Test, databaseUrl: string): Promise<Child> {
   const owner = guard('KILL')
   t.teardown(owner.release)
-  return await startChild(process.execPath, ['--import', import.meta.resolve('tsx'), JOBS, databaseUrl], {
+  return await startChild(process.execPath, [...nodeArguments('test/background/job-process.ts'), databaseUrl], {
     ready: /^ready$/m, withinMs: READY_WITHIN_MS, guard: owner
   })
 }

@@ -33,7 +33,7 @@ export async function asked (place: Place, request: Request): Promise<Answer> {
 
 async function askedOf (place: Place, request: Request): Promise<Answer> {
   const { stores, environment, org } = place
-  const named = 'reservation' in request ? { environment, org, id: request.reservation } : undefined as never
+  const named = 'reservation' in request ? { environment, org, orgPointer: '/org', id: request.reservation } : undefined as never
   switch (request.do) {
     case 'report': {
       const { used, reserved, limit, remaining, window, duplicate, voided } = await report(stores, usageOf(place, request))
@@ -75,7 +75,7 @@ async function askedOf (place: Place, request: Request): Promise<Answer> {
       const n = request.do === 'void' ? null : request.n
       const { event, id } = request
       const { used, reserved, limit, remaining, window, duplicate } =
-        await correct(stores, { environment, org, event, n, reason: REASON, actor: 'a test', id, idPointer: '/id' })
+        await correct(stores, { environment, org, orgPointer: '/org', event, n, reason: REASON, actor: 'a test', id, idPointer: '/id' })
       return texts({ used, reserved, limit, remaining, window: windowText(window), duplicate })
     }
   }
