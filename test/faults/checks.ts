@@ -103,7 +103,7 @@ function passedLimits ({ events }: LedgerRows): string[] {
 }
 
 function withoutDuplicate (text: string): string {
-  return text.replace(/"duplicate":(true|false)/, '')
+  return text.replace(/"duplicate":(true|false)/, '').replace(/"state":"(held|expired)"/, '')
 }
 
 const ONE = 10n ** 9n
