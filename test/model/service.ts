@@ -119,7 +119,7 @@ export async function read ({ stores, environment, org }: Place, n: Amount, wind
     verdicts: verdicts.map(({ ok, reason, feature, used, reserved, limit, remaining, overage, window }) =>
       texts({ feature, ok, reason, used, reserved, limit, remaining, overage, resetsAt: window?.end ?? null })),
     windows: features.flatMap(({ feature, current, past }) => [...current === null ? [] : [current], ...past]
-      .map(({ start, end, ...rest }) => texts({ feature, window: windowText({ start, end }), ...rest }))),
+      .map(({ start, end, permitsOverage: _, ...rest }) => texts({ feature, window: windowText({ start, end }), ...rest }))),
     complete: features.filter(({ cursor }) => cursor === null).map(({ feature }) => feature)
   }
 }

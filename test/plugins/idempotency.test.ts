@@ -15,7 +15,7 @@ const IS_THE_EVENTS_ID = [
 ]
 /** Sent again, they change nothing more, key or no key. */
 const CREATES_NOTHING = [
-  '/v1/can', '/v1/plans/{plan}/publish', '/v1/plans/{plan}/archive', '/v1/keys/{id}/revoke',
+  '/v1/can', '/v1/verify', '/v1/billing-templates', '/v1/plans/{plan}/publish', '/v1/plans/{plan}/archive', '/v1/keys/{id}/revoke',
   '/v1/reservations/{id}/commit', '/v1/reservations/{id}/release', '/v1/reservations/{id}/extend'
 ]
 

@@ -90,7 +90,6 @@ t.test('with the ledger down: alive, not ready and it says why, 503 for the rest
 
   const down = await Promise.all([
     api.post('/v1/report', { org: 'org:a', feature: 'feature:calls', n: 1, id: 'hunter2', properties: { a: 'hunter2' } }),
-    api.get('/v1/can', { org: 'org:a', feature: 'feature:calls' }),
     api.get('/v1/usage', { org: 'org:a' }),
     api.get('/v1/whois', { org: 'org:a' }),
     api.post('/v1/subscribe', { org: 'org:a', info: { email: 'hunter2@example.org', metadata: { a: 'hunter2' } } })
@@ -100,6 +99,8 @@ t.test('with the ledger down: alive, not ready and it says why, 503 for the rest
     t.match(headers['retry-after'], /^[1-9]/)
     t.notMatch(JSON.stringify(body), /select|insert|ECONN|127\.0\.0\.1/, 'what the ledger said stays inside')
   }
+  t.hasStrict((await api.get('/v1/can', { org: 'org:a', feature: 'feature:calls' })).body,
+    { ok: false, reason: 'ledger_unavailable', degraded: true }, 'a verdict is an answer: without figures it is no')
   t.notMatch(lines.join(''), 'hunter2', 'nor do log lines repeat what was sent')
 
   await server.start()
