@@ -64,9 +64,11 @@ export function orgStore (database: Database, plans: Catalog): Orgs {
   }
 
   const loadByName = coalesce<{ environment: string, name: string }, Org | undefined>(async wanted => {
+    // Each once: asked for twice in one statement, an org would have every row twice, and hold its add-ons twice.
+    const distinct = [...new Map(wanted.map(org => [cacheKey(org.environment, org.name), org])).values()]
     const [result] = await database.run([byName({
-      environments: makePgArray(wanted.map(({ environment }) => environment)),
-      names: makePgArray(wanted.map(({ name }) => name))
+      environments: makePgArray(distinct.map(({ environment }) => environment)),
+      names: makePgArray(distinct.map(({ name }) => name))
     })])
     const found = await assemble(result, plans, undefined)
     for (const org of found) remember(org)

@@ -4,7 +4,7 @@ import { WHOLE } from '../../src/domain/amount.ts'
 import type { Org } from '../../src/domain/org.ts'
 import type { Database } from '../../src/storage/database.ts'
 import type { Stores } from '../../src/storage/stores.ts'
-import { type Past } from './past.ts'
+import { eventIds, type Past } from './past.ts'
 import { answered, reservations } from './reference.ts'
 import { expectedVerdicts, expectedWindows, missingWindows } from './reading.ts'
 import type { Answer, Change, Request } from './request.ts'
@@ -69,11 +69,17 @@ async function take (game: Game, step: Step, name: string): Promise<void> {
     game.rows.push({ now: game.past.now, what: requests[i] as Request, said: answer, together: requests.length > 1 })
     note(game.stage, `${(requests[i] as Request).do} ${kindOf(answer)}`)
   }
-  settle(game, requests, answers)
+  settle(game, requests, answers, requests.length > 1 ? await arrivals(game) : undefined)
+}
+
+/** Ids of events. Answers alone do not always tell: to set to 0 and to add 1 are answered 0 and 1, whichever was first. */
+async function arrivals ({ stage: { database }, past: { org } }: Game): Promise<readonly unknown[]> {
+  const [found] = await database.run([{ text: 'select id from events where org = $1::int order by seq', params: [org.key] }])
+  return (found?.rows ?? []).map(([id]) => id)
 }
 
 /** In one of the orders in which they can have arrived, all answers must be what they should be. */
-function settle (game: Game, requests: readonly Request[], answers: readonly Answer[]): void {
+function settle (game: Game, requests: readonly Request[], answers: readonly Answer[], arrived: readonly unknown[] | undefined): void {
   let closest: Answer[] | undefined
   for (const order of ordersOf(requests.map((_, i) => i))) {
     let { past } = game
@@ -83,7 +89,7 @@ function settle (game: Game, requests: readonly Request[], answers: readonly Ans
       past = said.past
       expected[i] = asSaidTo(requests[i] as Request, said.answer)
     }
-    if (isDeepStrictEqual(expected, answers)) {
+    if (isDeepStrictEqual(expected, answers) && (arrived === undefined || isDeepStrictEqual(eventIds(past), arrived))) {
       game.past = past
       return
     }

@@ -17,6 +17,13 @@ for (const { name, missing, open } of databaseKinds) {
       t.equal((await other.orgs.load('test', org.name))?.version, changed.version)
     })
 
+    await t.test('an org that many ask for at once holds for each of them what it holds', async t => {
+      const [org, another] = [await newOrg(stores), await newOrg(stores)]
+      const asked = [org, org, another, org, another, org, another, another]
+      const found = await Promise.all(asked.map(async ({ name }) => await other.orgs.load('test', name)))
+      t.strictSame(found.map(org => org?.subscriptions), asked.map(({ subscriptions }) => subscriptions))
+    })
+
     await t.test('changes at once, on two replicas, are made one after the other', async t => {
       const org = await newOrg(stores)
       await Promise.all(Array.from({ length: 8 }, async (_, i) =>
