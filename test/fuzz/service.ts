@@ -73,6 +73,17 @@ export async function fuzzedService (open: Api, asked: () => number): Promise<Fu
     answers.set(operation, counts.set(answer, (counts.get(answer) ?? 0) + 1))
   }
 
+  /** @returns those that were refused */
+  async function sendExamples (examples: readonly Operation[]): Promise<Operation[]> {
+    const refused: Operation[] = []
+    for (const operation of examples) {
+      const { status, body } = await open.send(filledIn(operation))
+      if (status < 300) known.learn(operation.path, body)
+      else refused.push(operation)
+    }
+    return refused
+  }
+
   return {
     operations,
     answers,
@@ -82,11 +93,8 @@ export async function fuzzedService (open: Api, asked: () => number): Promise<Fu
         parameters.every(parameter => parameter.required !== true || exampleOf(parameter) !== undefined))
       const { results } = await open.push(PLANS)
       if (results === undefined) throw new Error('the plans to seed are not well formed')
-      // Twice: an example may need what a later one makes.
-      for (const operation of [...seeds, ...seeds]) {
-        const { status, body } = await open.send(filledIn(operation))
-        if (status < 300) known.learn(operation.path, body)
-      }
+      // An example may need what a later one makes.
+      await sendExamples(await sendExamples(seeds))
       await open.subscribe('org:wide', 'plan:wide@1')
       await open.subscribe('org:future', { effective: '2999-01-01', features: ['plan:wide@1'] })
       await open.subscribe('org:gone', 'plan:free@0')
