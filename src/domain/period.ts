@@ -153,6 +153,10 @@ function wallTimeAt (at: Instant, timeZone: string): WallTime {
 
 function instantOf (wall: WallTime, timeZone: string): Instant {
   if (timeZone === 'UTC') return wall
-  const local = Temporal.Instant.fromEpochMilliseconds(wall).toZonedDateTimeISO('UTC').toPlainDateTime()
+  const date = new Date(wall)
+  const local = new Temporal.PlainDateTime(
+    date.getUTCFullYear(), date.getUTCMonth() + 1, date.getUTCDate(),
+    date.getUTCHours(), date.getUTCMinutes(), date.getUTCSeconds(), date.getUTCMilliseconds()
+  )
   return local.toZonedDateTime(timeZone, { disambiguation: 'compatible' }).epochMilliseconds
 }
