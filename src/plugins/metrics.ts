@@ -41,6 +41,8 @@ export function createMetrics (warn: (error: unknown, message: string) => void):
   const unknown = counter('ledger_unknown_outcomes_total', 'Events whose outcome could not be found out in time')
   const reads = counter('ledger_reads_total', 'Questions answered from the ledger')
   const mirrorReads = counter('mirror_reads_total', 'Questions put to the mirror', ['result'])
+  // Looked up once: they are counted in every verdict.
+  const mirrorRead = { hit: mirrorReads.labels('hit'), stale: mirrorReads.labels('stale'), failed: mirrorReads.labels('failed') }
   const drift = counter('mirror_drift_total', 'Mirror entries found to lag behind the ledger')
   const failedPublishes = counter('mirror_publish_failures_total', 'Publications that the mirror did not take')
   const degraded = counter('degraded_answers_total', 'Answers without the ledger, by policy of the feature', ['policy'])
@@ -83,7 +85,7 @@ export function createMetrics (warn: (error: unknown, message: string) => void):
     },
     retry: reason => retries.inc({ reason }),
     unknownOutcome: () => unknown.inc(),
-    mirrorRead: result => mirrorReads.inc({ result }),
+    mirrorRead: result => mirrorRead[result].inc(),
     ledgerRead: () => reads.inc(),
     drift: entries => drift.inc(entries),
     degraded: policy => degraded.inc({ policy }),

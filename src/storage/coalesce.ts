@@ -62,7 +62,7 @@ export function coalesce<Key, Value> (
     setImmediate(() => { void flush() })
   }
 
-  return async key => await new Promise<Value>((resolve, reject) => {
+  return key => new Promise<Value>((resolve, reject) => {
     if (waiting.length >= waitingMax) {
       reject(new TollgateError('overloaded', 'too many reads are waiting for the ledger', { retryAfterSeconds: 1 }))
       return
