@@ -12,10 +12,10 @@ export interface Schemas {
 export async function schemasOfTheService (): Promise<Schemas> {
   const found = new Map<string, FastifySchema>()
   const app = Fastify()
-  app.addHook('onRoute', ({ url, schema }) => { if (schema !== undefined) found.set(url, schema) })
+  app.addHook('onRoute', ({ method, url, schema }) => { if (schema !== undefined) found.set(`${String(method)} ${url}`, schema) })
   await app.register(canRoutes)
   await app.register(reportRoutes)
-  const [can, report] = [found.get('/can'), found.get('/report')]
+  const [can, report] = [found.get('GET /can'), found.get('POST /report')]
   if (can === undefined || report === undefined) throw new Error('the routes of the service have moved')
   return { can, report }
 }
