@@ -125,13 +125,15 @@ export async function buildApp (options: AppOptions): Promise<FastifyInstance> {
   await app.register(metricsPlugin, { metrics })
   await app.register(health, { stores, stopping: () => stopping })
   await app.register(checkoutPage, { prefix: MANUAL_PATH, manual })
-  await app.register(adminApi, { prefix: '/graphql', access })
-  await app.register(clientApi, { prefix: '/client/graphql', access })
+  const limited = async (scope: FastifyInstance): Promise<void> => {
+    if (options.rateLimit === undefined) return
+    await scope.register(rateLimit, { ...options.rateLimit, open: adminKey === undefined, onUncounted: metrics.uncountedRequest })
+  }
+  await app.register(adminApi, { prefix: '/graphql', access, limited })
+  await app.register(clientApi, { prefix: '/client/graphql', access, limited })
   await app.register(async guarded => {
     await guarded.register(auth, { access })
-    if (options.rateLimit !== undefined) {
-      await guarded.register(rateLimit, { ...options.rateLimit, open: adminKey === undefined, onUncounted: metrics.uncountedRequest })
-    }
+    await limited(guarded)
     await guarded.register(testClock)
     await guarded.register(idempotency)
     await guarded.register(async v1 => {

@@ -1,4 +1,4 @@
-import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify'
 import type { Access } from '../operations/access.ts'
 import { adminSchema } from './admin-schema.ts'
 import { type Caller, callerOf } from './caller.ts'
@@ -15,20 +15,26 @@ import { users } from './users.ts'
 
 export interface AdminApiOptions {
   readonly access: Access
+  /** Bounds what one key may send, in a scope in which requests have their `principal`. */
+  readonly limited: (scope: FastifyInstance) => Promise<void>
 }
 
 /** Kana's admin API, and a page to try it out on. */
-export const adminApi: FastifyPluginAsync<AdminApiOptions> = async (app, { access }) => {
-  const doors = doorsOf(app.stores, access)
-  app.decorateRequest('principal')
-  app.addHook('onRequest', async request => {
-    if (request.method === 'POST') request.principal = await doors.admin(request)
-  })
-  const root = { ...features, ...packages, ...users, ...subscriptions, ...usage, ...links }
+export const adminApi: FastifyPluginAsync<AdminApiOptions> = async (app, { access, limited }) => {
   graphiqlPage(app)
-  graphqlEndpoint<Caller>(app, { schema: adminSchema, rules: RULES, root, callerOf: callerFor })
+  await app.register(async api => {
+    const doors = doorsOf(api.stores, access)
+    api.decorateRequest('principal')
+    api.addHook('onRequest', async request => {
+      request.principal = await doors.admin(request)
+    })
+    await limited(api)
+    graphqlEndpoint<Caller>(api, { schema: adminSchema, rules: RULES, root, callerOf: callerFor })
+  })
 
   async function callerFor (request: FastifyRequest): Promise<Caller> {
     return callerOf(app.stores, app.payments, request.principal, request)
   }
 }
+
+const root = { ...features, ...packages, ...users, ...subscriptions, ...usage, ...links }

@@ -1,5 +1,5 @@
 import cors from '@fastify/cors'
-import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify'
 import { planText } from '../domain/ids.ts'
 import type { Org, StoredPlan } from '../domain/org.ts'
 import type { PlanFeature } from '../domain/plan.ts'
@@ -33,24 +33,29 @@ declare module 'fastify' {
 
 export interface ClientApiOptions {
   readonly access: Access
+  /** Bounds what one key, or one user with a token, may send, in a scope in which requests have their `principal`. */
+  readonly limited: (scope: FastifyInstance) => Promise<void>
 }
 
 /** Kana's client API, for pages in browsers: it tells users what they themselves may use, and nothing else. */
-export const clientApi: FastifyPluginAsync<ClientApiOptions> = async (app, { access }) => {
-  const doors = doorsOf(app.stores, access)
+export const clientApi: FastifyPluginAsync<ClientApiOptions> = async (app, { access, limited }) => {
   // Any page may ask: whoever has no key hears nothing, and no cookie opens anything. Set before a request is judged, so that a
   // page reads refusals, too.
   await app.register(cors, { origin: '*', methods: ['POST'], allowedHeaders: HEADERS, maxAge: PREFLIGHT_BELIEVED_SECONDS, hideOptionsRoute: true })
-  app.decorateRequest('clientUser')
-  app.addHook('onRequest', async request => {
-    if (request.method === 'POST') request.clientUser = await doors.client(request)
+  await app.register(async api => {
+    const doors = doorsOf(api.stores, access)
+    api.decorateRequest('principal')
+    api.decorateRequest('clientUser')
+    api.addHook('onRequest', async request => {
+      const user = request.clientUser = await doors.client(request)
+      request.principal = { environment: user.environment, kind: 'public', scopes: [], operator: false, actor: user.actor }
+    })
+    await limited(api)
+    graphqlEndpoint<Client>(api, { schema: clientSchema, rules: [looseInts], root: { currentUser }, callerOf: clientOf })
   })
-  graphqlEndpoint<Client>(app, { schema: clientSchema, rules: [looseInts], root: { currentUser }, callerOf: clientOf })
 
   async function clientOf (request: FastifyRequest): Promise<Client> {
-    const { clientUser: user } = request
-    const principal = { environment: user.environment, kind: 'public', scopes: [], operator: false, actor: `user:${user.userId}` } as const
-    return { ...callerOf(app.stores, app.payments, principal, request), user }
+    return { ...callerOf(app.stores, app.payments, request.principal, request), user: request.clientUser }
   }
 }
 

@@ -75,7 +75,7 @@ export function isOurs (error: unknown): boolean {
   return shown(causeOf(error)).extensions.code === 'INTERNAL_SERVER_ERROR'
 }
 
-/** graphql-js wraps what a resolver throws, to say where in the query that was. */
+/** graphql-js wraps what a resolver throws, to say where in the query that was; and what is wrong with a variable, in words of its own. */
 export function causeOf (error: unknown): unknown {
-  return error instanceof GraphQLError ? error.originalError ?? error : error
+  return error instanceof GraphQLError && error.path !== undefined ? error.originalError ?? error : error
 }

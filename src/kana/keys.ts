@@ -28,6 +28,8 @@ export interface ClientUser {
   readonly userId: string
   /** Set: by a token, which stays theirs when their id changes. */
   readonly key: number | undefined
+  /** Whose requests these count as: a public key is in every visitor's page, so each address has a share of its own. */
+  readonly actor: string
 }
 
 export interface Doors {
@@ -62,14 +64,16 @@ export function doorsOf (stores: Stores, access: Access): Doors {
       if (key !== undefined && form === 'token') {
         const user = await tokens.read(key)
         if (user === undefined) throw unauthenticated('this user token does not count, or has expired.')
-        return { ...user, environment: await onClock(stores, request, user.environment) }
+        const environment = await onClock(stores, request, user.environment)
+        return { ...user, environment, actor: `user:${environment}/${user.key}` }
       }
       if (form === 'private') throw unauthenticated('a private key must not be in a client; use a public key or a user token.')
       const principal = await identify(key)
       if (principal.kind === 'private' && !principal.operator) throw unauthenticated('this API needs a public key or a user token.')
       const userId = request.headers[USER_HEADER]
       if (typeof userId !== 'string' || userId === '') throw unauthenticated(`with a public key the header ${USER_HEADER} says who the user is.`)
-      return { environment: await onClock(stores, request, principal.environment), userId: decoded(userId), key: undefined }
+      const environment = await onClock(stores, request, principal.environment)
+      return { environment, userId: decoded(userId), key: undefined, actor: `${principal.actor} ${request.ip}` }
     }
   }
 }

@@ -1,6 +1,6 @@
 import { amountOf } from '../domain/amount.ts'
 import type { Instant } from '../domain/entitlement.ts'
-import { TollgateError } from '../errors.ts'
+import { type ErrorCode, TollgateError } from '../errors.ts'
 import { readFeature } from '../operations/features.ts'
 import { report } from '../operations/report.ts'
 import { usage as usageOf, type WindowUsage } from '../operations/usage.ts'
@@ -39,7 +39,7 @@ export const usage = {
       const since: Instant = found.decidedSince
       return { current: periodOf(found.current), past: found.past.filter(({ start }) => start >= since).map(periodOf) }
     } catch (error) {
-      if (!isNotEntitled(error)) throw error
+      if (!isRefusedAs(error, 'feature_not_found')) throw error
       await checkFeature(featureId, caller)
       return NOTHING
     }
@@ -54,6 +54,7 @@ export const usage = {
   createusageevent: async (args: OldOrNew, caller: Caller) => await recorded(args, caller)
 }
 
+const NOT_COUNTED = 'The user has access to this binary feature, of which no usage is counted.'
 const NOTHING = { current: null, past: [] }
 
 type OldOrNew = Partial<SentUsage> & { readonly input?: SentUsage | null }
@@ -67,7 +68,7 @@ async function recorded ({ input, userId, featureId, delta, action }: OldOrNew, 
   return (await record(sent as SentUsage, caller)).recorded
 }
 
-/** The usage took place: no limit refuses it. */
+/** The usage took place: no limit refuses it. Of access or not there is no amount that could be recorded. */
 async function record (
   { userId, featureId, delta, action }: SentUsage, caller: Caller
 ): Promise<{ recorded: boolean, reason: string | null }> {
@@ -85,14 +86,21 @@ async function record (
     })
     return { recorded: true, reason: null }
   } catch (error) {
-    if (!isNotEntitled(error)) throw error
+    const isUncounted = isRefusedAs(error, 'invalid_request') && await isBinary({ userId, featureId }, caller)
+    if (isUncounted) return { recorded: false, reason: NOT_COUNTED }
+    if (!isRefusedAs(error, 'feature_not_found')) throw error
     await checkFeature(featureId, caller)
     return { recorded: false, reason: NOT_ENTITLED }
   }
 }
 
-function isNotEntitled (error: unknown): boolean {
-  return error instanceof TollgateError && error.code === 'feature_not_found'
+function isRefusedAs (error: unknown, code: ErrorCode): boolean {
+  return error instanceof TollgateError && error.code === code
+}
+
+async function isBinary ({ userId, featureId }: Subject, caller: Caller): Promise<boolean> {
+  const { reason } = await caller.verdict({ org: looked.user(userId), feature: looked.feature(featureId), n: 0 })
+  return reason === 'granted'
 }
 
 /** Whoever asks for a feature that nobody has made is told so. */

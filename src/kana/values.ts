@@ -25,6 +25,7 @@ export function typeOf ({ type, types }: Pick<ListedFeature, 'type' | 'types'>):
 /** null is none. @throws `BAD_USER_INPUT` for what is no object */
 export function metadataOf (sent: unknown): Properties {
   if (sent === null || sent === undefined) return {}
-  if (typeof sent === 'object' && !Array.isArray(sent)) return sent as Properties
+  // What stands in a query is an object without a prototype, which surprises others.
+  if (typeof sent === 'object' && !Array.isArray(sent)) return { ...sent }
   throw failure('metadata must be an object')
 }

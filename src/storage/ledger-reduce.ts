@@ -98,7 +98,8 @@ export function reduce (placed: readonly Placed[], known: Known): Reduced {
 
 function answerTo (it: Placed, known: Known, reduced: Reduced): Answer {
   const { org, op } = it
-  if (org === undefined) throw new TollgateError('org_not_found', 'org not found', { pointer: '/org' })
+  // One that was renamed since its caller's replica last saw it is not whom the caller means: somebody else may have that name now.
+  if (org === undefined || org.name !== op.org.name) throw new TollgateError('org_not_found', 'org not found', { pointer: '/org' })
   const before = makesEvent(op) ? known.events.get(`${org.key}:${op.id}`) : undefined
   if (before !== undefined) {
     if (before.fingerprint === op.fingerprint) {
