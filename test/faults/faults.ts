@@ -3,12 +3,13 @@ import type { Random } from '../e2e/random.ts'
 import type { PostgresServer } from '../fixtures/postgres.ts'
 import type { TcpProxy } from '../fixtures/proxy.ts'
 import { until } from '../storage/until.ts'
+import type { RedisGroup } from './redis-group.ts'
 import type { RedisPlace } from './redis-place.ts'
 import type { Replica } from './replica.ts'
 import type { World } from './world.ts'
 
 /** What breaks. Of one part, one thing is broken at a time; a replica and its ways are its own. */
-export type Part = 'replica' | 'postgres' | 'redis' | 'callers' | 'toPostgres' | 'toRedis'
+export type Part = 'replica' | 'postgres' | 'redis' | 'redisGroup' | 'callers' | 'toPostgres' | 'toRedis'
 
 export interface Scene {
   readonly world: World
@@ -93,6 +94,23 @@ const REDIS: readonly Fault[] = [
   redisFault('frozen', FREEZE_MS, redis => redis.pause(), redis => redis.resume())
 ]
 
+type OnGroup = (group: RedisGroup, random: Random) => unknown
+const groupFault = (name: string, lastsMs: number, inject: OnGroup): Fault => ({
+  name,
+  part: 'redisGroup',
+  lastsMs,
+  inject: ({ world, random }) => inject(world.redisGroup as RedisGroup, random),
+  mend: ({ world }) => world.redisGroup?.mend()
+})
+
+const REDIS_GROUP: readonly Fault[] = [
+  groupFault('a master killed', OUTAGE_MS, (group, random) => group.kill(random)),
+  groupFault('a master replaced by a lagging replica', OUTAGE_MS, (group, random) => group.killAhead(random, LAG_MAX_MS)),
+  groupFault('a master frozen', FREEZE_MS, (group, random) => group.freeze(random)),
+  groupFault('all killed, back empty', OUTAGE_MS, group => group.killAll()),
+  groupFault('wiped', 0, group => group.wipe())
+]
+
 interface Manner {
   readonly name: string
   readonly lastsMs: number
@@ -140,14 +158,15 @@ const WAYS: readonly Fault[] = [
   ...ways('toRedis', 'to Redis', OF_STORES)
 ]
 
-const FAULTS = [...REPLICA, ...POSTGRES, ...REDIS, ...WAYS]
+const FAULTS = [...REPLICA, ...POSTGRES, ...REDIS, ...REDIS_GROUP, ...WAYS]
 
 /** Those that can befall this world. */
-export function faultsOf ({ postgres, redis, replicas: [replica] }: World): readonly Fault[] {
+export function faultsOf ({ postgres, redis, redisGroup, replicas: [replica] }: World): readonly Fault[] {
   const parts: Record<Part, boolean> = {
     replica: true,
     postgres: postgres !== undefined,
     redis: redis !== undefined,
+    redisGroup: redisGroup !== undefined,
     callers: true,
     toPostgres: replica?.toPostgres !== undefined,
     toRedis: replica?.toRedis !== undefined
@@ -156,5 +175,10 @@ export function faultsOf ({ postgres, redis, replicas: [replica] }: World): read
 }
 
 export function isOfRedis ({ part }: Pick<Fault, 'part'>): boolean {
-  return part === 'redis' || part === 'toRedis'
+  return part === 'redis' || part === 'redisGroup' || part === 'toRedis'
+}
+
+/** Is there one of it, or one for each replica? */
+export function isShared ({ part }: Pick<Fault, 'part'>): boolean {
+  return part === 'postgres' || part === 'redis' || part === 'redisGroup'
 }

@@ -1,13 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { within } from '../../src/storage/database.ts'
 import type { Scope } from '../fixtures/guard.ts'
 import { serve, type Service } from '../fixtures/process.ts'
 import { tcpProxy, type TcpProxy } from '../fixtures/proxy.ts'
 import { type Api, apiOf } from '../e2e/api.ts'
 
 /** As a supervisor does, where a store is away at the start. */
-const START_ATTEMPTS = 30
+const START_ATTEMPTS = 20
+const LISTENING_WITHIN_MS = 60_000
 const START_DELAY_MS = 200
 const SOCKETS = 50
+/** Longer than a process takes that drains. */
+const STOP_WITHIN_MS = 60_000
+const LAST_WORDS = 20
 /** Callers who give up soon and ask another replica, and callers who wait for whatever there is to hear. */
 const PATIENCE_MS = [3_000, 15_000]
 
@@ -71,7 +76,7 @@ function lifeOf (t: Scope, env: Record<string, string>): Life {
     start: async () => {
       for (let attempt = 1; ; attempt += 1) {
         try {
-          return (service = await serve({ teardown: stop => ends.push(stop) }, { env }))
+          return (service = await serve({ teardown: stop => ends.push(stop) }, { env, listeningWithinMs: LISTENING_WITHIN_MS }))
         } catch (error) {
           await end()
           if (attempt === START_ATTEMPTS) throw error
@@ -80,7 +85,9 @@ function lifeOf (t: Scope, env: Record<string, string>): Life {
       }
     },
     kill: async signal => {
-      await service?.kill(signal)
+      const exited = service?.kill(signal)
+      const lastWords = () => service?.output().split('\n').slice(-LAST_WORDS).join('\n')
+      await within(STOP_WITHIN_MS, exited as Promise<unknown>).catch(() => { throw new Error(`it did not stop; its last words:\n${lastWords()}`) })
       await end()
     }
   }

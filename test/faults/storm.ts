@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pick, type Random, randomOf } from '../e2e/random.ts'
-import { type Fault, isOfRedis } from './faults.ts'
+import { type Fault, isOfRedis, isShared } from './faults.ts'
 import type { Replica } from './replica.ts'
 import type { World } from './world.ts'
 
@@ -60,14 +60,13 @@ export async function storm (world: World, plan: readonly Planned[], happened: (
   await Promise.all(broken.values())
 }
 
-function placeOf ({ fault: { part }, replica }: Planned): string {
-  return part === 'postgres' || part === 'redis' ? part : `${part} of ${replica.name}`
+function placeOf ({ fault, replica }: Planned): string {
+  return isShared(fault) ? fault.part : `${fault.part} of ${replica.name}`
 }
 
 async function befall (world: World, { fault, replica, lastsMs, seed }: Planned, happened: (happening: Happening) => void): Promise<void> {
   const scene = { world, replica, random: randomOf(seed) }
-  const general = fault.part === 'postgres' || fault.part === 'redis'
-  const name = general ? `${fault.part}: ${fault.name}` : `${replica.name}: ${fault.name}`
+  const name = isShared(fault) ? `${fault.part}: ${fault.name}` : `${replica.name}: ${fault.name}`
   const from = Date.now()
   try {
     await fault.inject(scene)
