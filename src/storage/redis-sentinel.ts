@@ -12,15 +12,13 @@ const RECONNECT_DELAY_MS = 1_000
 export function leaveReplacedMaster (
   server: Redis, name: string, sentinels: ReadonlyArray<Omit<RedisOptions, 'replyMapping'>>, onError: (error: Error) => void
 ): () => void {
-  let last: string | undefined
   let replaced = false
   let closed = false
 
-  /** Every sentinel says it. */
+  /** Every sentinel says it once it knows it. Each is heeded: one that did not know it yet may just have given the old address. */
   function heed (text: string): void {
-    if (text === last || !text.startsWith(`${name} `)) return
-    last = text
-    if (server.status === 'ready') server.disconnect(true)
+    if (!text.startsWith(`${name} `)) return
+    if (server.status === 'ready' || server.status === 'connect') server.disconnect(true)
     else replaced = true
   }
 

@@ -104,7 +104,7 @@ export async function holding (t: Test, api: Api): Promise<void> {
     t.hasStrict((await api.get(`/v1/reservations/${id}`)).body, { org: mine })
     await reserve(theirs, 'feature:calls', 2, { id })
     await reserve(mine, 'feature:calls', 3, { id: own })
-    t.hasStrict((await api.get(`/v1/reservations/${id}`)).body, { status: 400, code: 'invalid_request', errors: [{ pointer: '/org' }] })
+    t.hasStrict((await api.get(`/v1/reservations/${id}`)).body, { status: 400, code: 'invalid_request', errors: [{ pointer: '?org' }] })
     t.hasStrict(await one({ id, org: theirs }), { n: 2 })
     for (const what of ['commit', 'release', 'extend'] as const) {
       t.hasStrict(await settle(what, { id: own, org: theirs }, what === 'extend' ? { ttlSeconds: 9 } : {}), { status: 404, code: 'reservation_not_found' })

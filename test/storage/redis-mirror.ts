@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import type { Mirror } from '../../src/storage/mirror.ts'
 import type { Command } from '../fixtures/redis-command.ts'
+import { ROOT } from '../fixtures/root.ts'
 import { redisMirror } from '../../src/storage/mirror-redis.ts'
 import type { Scope } from '../fixtures/guard.ts'
 import { AGE_MAX_MS } from './mirror-contract.ts'
@@ -24,7 +25,7 @@ export async function openRedisMirror (t: Scope, { url, ledgerId }: OpenOptions)
 
 /** What `docs/operations.md` tells operators to enter on every server and on every sentinel, with this password. */
 export function documentedUser (where: 'server' | 'sentinel', password: string): Command {
-  const lines = readFileSync(new URL('../../docs/operations.md', import.meta.url), 'utf8').split('\n').filter(line => line.startsWith('ACL '))
+  const lines = readFileSync(new URL('docs/operations.md', ROOT), 'utf8').split('\n').filter(line => line.startsWith('ACL '))
   const line = lines[where === 'server' ? 0 : 1]
   if (line === undefined) throw new Error(`the page says nothing for a ${where}`)
   const [name, ...parameters] = line.replace('>password', `>${password}`).split(' ') as [string, ...string[]]

@@ -1,12 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
 const INTERVAL_MS = 20
+/** Many times what it takes on a quiet machine: whoever waits here waits for something that comes. */
+const WITHIN_MS = 20_000
 
 /**
  * Asks again and again until the answer is yes; a failure to answer is a no.
  * @throws once `withinMs` have passed without a yes
  */
-export async function until (what: string, condition: () => Promise<boolean> | boolean, withinMs = 5_000): Promise<void> {
+export async function until (what: string, condition: () => Promise<boolean> | boolean, withinMs = WITHIN_MS): Promise<void> {
   const deadline = performance.now() + withinMs
   let last: unknown
   while (performance.now() < deadline) {
