@@ -1,43 +1,12 @@
-import t, { type Test } from 'tap'
-import { type Api, type Body, openApi } from '../fixtures/api.ts'
-import { postgresMissing } from '../fixtures/postgres.ts'
-import { redisMissing } from '../fixtures/redis.ts'
-import { type Kana, kanaOn } from './documented.ts'
+import t from 'tap'
+import { type Body, openApi } from '../fixtures/api.ts'
+import { can, CREATE_PACKAGE, limited, published, record, scenesOn, shown, subscribe, used } from './scene.ts'
 
-/** Section 2 of Kana's contract: what its calls mean, and that `/v1` means the same. */
+/** Section 2 of Kana's contract: what its calls mean. */
 const api = await openApi(t)
-let environments = 0
+const fresh = scenesOn(api, 'semantics')
 
-/** A data set of its own: features calls and sso, packages by their features. */
-async function fresh (now = '2022-08-10T15:07:01.803Z'): Promise<Kana> {
-  environments += 1
-  const kana = await kanaOn(api, `semantics-${environments}`, now)
-  await kana.ask('mutation { a: createFeature(input: { id: "calls", type: CONSUMABLE }) { id } b: createFeature(input: { id: "sso", type: BINARY }) { id } }')
-  await kana.ask('mutation { a: createUser(input: { id: "u" }) { id } b: createUser(input: { id: "v" }) { id } }')
-  return kana
-}
-
-const CREATE_PACKAGE = 'mutation ($input: CreatePackageInput!) { createPackage(input: $input) { id status } }'
-
-async function published (kana: Kana, id: string, entitlement: Body | null, more: Body = {}): Promise<void> {
-  await kana.ask(CREATE_PACKAGE, { input: { id, features: { id: 'calls', ...(entitlement !== null && { entitlement }) }, ...more } })
-  await kana.v1('POST', `/plans/plan:${id}@0/publish`)
-}
-
-const limited = (limit: number, more: Body = {}): Body => ({ limit, resetPeriod: 'MONTH', ...more })
-const subscribe = async (kana: Kana, ...packageIds: string[]): Promise<Body[]> => (await kana.ask(
-  'mutation ($packageIds: [String!]!) { subscribe(packageIds: $packageIds, userId: "u") { id status package { id } } }', { packageIds })).subscribe
-const can = async (kana: Kana, delta = 1, featureId = 'calls'): Promise<Body> => (await kana.ask(
-  'query ($d: Int, $f: String!) { canUseFeature(userId: "u", featureId: $f, delta: $d) { access reason consumption { used budget overageEnabled } } }',
-  { d: delta, f: featureId })).canUseFeature
-const record = async (kana: Kana, delta: number, action = 'ADD', featureId = 'calls'): Promise<Body> => (await kana.ask(
-  'mutation ($input: CreateUsageEventInput!) { recordUsage(input: $input) { recorded reason } }',
-  { input: { userId: 'u', featureId, delta, action } })).recordUsage
-const shown = async (kana: Kana): Promise<Body> => (await kana.ask(`{ showUsage(userId: "u", featureId: "calls") {
-  current { periodStart periodEnd consumption { used budget } } past { periodStart periodEnd consumption { used budget } } } }`)).showUsage
-const used = async (kana: Kana): Promise<number> => (await can(kana)).consumption.used
-
-t.test('package status: created DRAFT; users subscribe to PUBLISHED only; what is ARCHIVED does not change', async t => {
+t.test('S4, S5, S6: package status: created DRAFT; users subscribe to PUBLISHED only; what is ARCHIVED does not change', async t => {
   const kana = await fresh()
   t.strictSame((await kana.ask(CREATE_PACKAGE, { input: { id: 'p', features: { id: 'calls' } } })).createPackage, { id: 'p', status: 'DRAFT' })
   const statusOf = async (status: string): Promise<string[]> =>
@@ -52,7 +21,7 @@ t.test('package status: created DRAFT; users subscribe to PUBLISHED only; what i
   t.strictSame([await statusOf('PUBLISHED'), await statusOf('ARCHIVED')], [[], ['p']])
 })
 
-t.test('several packages with one feature: the highest limit alone counts, unlimited above all', async t => {
+t.test('S12: several packages with one feature: the highest limit alone counts, unlimited above all', async t => {
   const kana = await fresh()
   await published(kana, 'base', limited(1000))
   await published(kana, 'extra', limited(500, { overageEnabled: true }), { isAddon: true })
@@ -70,7 +39,7 @@ t.test('several packages with one feature: the highest limit alone counts, unlim
   t.strictSame(await budget(), [null, false])
 })
 
-t.test('subscribe: all or nothing, base before or with add-ons, an add-on once, results in the order asked for', async t => {
+t.test('S3, S8, S9, S10: subscribe: all or nothing, base before or with add-ons, an add-on once, results in the order asked for', async t => {
   const kana = await fresh()
   await published(kana, 'base', limited(10))
   await published(kana, 'boost', limited(20), { isAddon: true })
@@ -86,7 +55,7 @@ t.test('subscribe: all or nothing, base before or with add-ons, an add-on once, 
     [{ id: '1', userId: 'u', status: 'CANCELLED' }, { id: '2', status: 'ACTIVE' }, { id: '3', status: 'ACTIVE' }])
 })
 
-t.test('statuses: those that Stripe has, as they are; what will end is not cancelled yet', async t => {
+t.test('S11: statuses: those that Stripe has, as they are; what will end is not cancelled yet', async t => {
   const kana = await fresh()
   await published(kana, 'base', limited(10))
   const [{ id }] = await subscribe(kana, 'base') as [Body]
@@ -104,7 +73,7 @@ t.test('statuses: those that Stripe has, as they are; what will end is not cance
   t.strictSame(await can(kana), { access: false, reason: 'The user has no active subscription to a package with this feature.', consumption: null })
 })
 
-t.test('a status that gives no access takes it, and carries the metadata along', async t => {
+t.test('S11: a status that gives no access takes it, and carries the metadata along', async t => {
   const kana = await fresh()
   await published(kana, 'base', limited(10))
   await subscribe(kana, 'base')
@@ -116,7 +85,7 @@ t.test('a status that gives no access takes it, and carries the metadata along',
   t.equal((await can(kana)).access, false)
 })
 
-t.test('recordUsage: beyond a limit, back again, never below 0, and SET', async t => {
+t.test('S16, S17, S19: recordUsage: beyond a limit, back again, never below 0, and SET', async t => {
   const kana = await fresh()
   await published(kana, 'base', limited(10))
   await subscribe(kana, 'base')
@@ -130,7 +99,7 @@ t.test('recordUsage: beyond a limit, back again, never below 0, and SET', async 
   t.strictSame([await record(kana, 10, 'SET'), (await can(kana, 0)).access, (await can(kana, 1)).access], [done, true, false])
 })
 
-t.test('not entitled: recorded false with a reason; a binary feature has no consumption', async t => {
+t.test('S13, S18, S20, S21: not entitled: recorded false with a reason; a binary feature has no consumption', async t => {
   const kana = await fresh()
   const refused = { recorded: false, reason: 'The user has no active subscription to a package with this feature.' }
   t.strictSame(await record(kana, 1), refused)
@@ -144,7 +113,7 @@ t.test('not entitled: recorded false with a reason; a binary feature has no cons
     [{ type: 'BINARY', limit: null, resetPeriod: null, overageEnabled: null }])
 })
 
-t.test('limits: none is unlimited, 0 is none, and overage lets all through', async t => {
+t.test('S14: limits: none is unlimited, 0 is none, and overage lets all through', async t => {
   const kana = await fresh()
   await published(kana, 'zero', limited(0, { resetPeriod: 'DAY' }))
   await published(kana, 'paid', limited(0, { resetPeriod: 'YEAR', overageEnabled: true }), { isAddon: true })
@@ -161,7 +130,7 @@ t.test('limits: none is unlimited, 0 is none, and overage lets all through', asy
   t.strictSame(pulled.plans['plan:zero@0'].features, { 'feature:calls': { limit: 0, reset: 'day' } })
 })
 
-t.test('periods count from the subscription, month ends included; a new base brings its own', async t => {
+t.test('S22, S25, S26: periods count from the subscription, month ends included; a new base brings its own', async t => {
   const kana = await fresh('2024-01-31T10:00:00.500Z')
   await published(kana, 'base', limited(10))
   await published(kana, 'next', limited(20))
@@ -181,7 +150,7 @@ t.test('periods count from the subscription, month ends included; a new base bri
   }, 'what was used before it does not count')
 })
 
-t.test('updateUser: a new id, and all that is held and used follows', async t => {
+t.test('S27: updateUser: a new id, and all that is held and used follows', async t => {
   const kana = await fresh()
   await published(kana, 'base', limited(10))
   await subscribe(kana, 'base')
@@ -211,7 +180,7 @@ t.test('older spellings', async t => {
   t.match((await kana.ask('{ paymentLink(packageIds: ["7"]) { url } }')).paymentLink.url, /^http:\/\/localhost:80\/checkout\//)
 })
 
-t.test('a link: whoever confirms is subscribed, and becomes a user if none was named', async t => {
+t.test('S30: a link: whoever confirms is subscribed, and becomes a user if none was named', async t => {
   const kana = await fresh()
   await published(kana, 'base', limited(10))
   await published(kana, 'boost', limited(20), { isAddon: true })
@@ -243,41 +212,5 @@ t.test('a link: whoever confirms is subscribed, and becomes a user if none was n
   t.match(users, [{ id: 'u' }, { id: 'v' }, { id: /^user-/ }])
   t.match((await kana.ask('query ($u: String) { subscriptions(userId: $u) { status } }', { u: users[2].id })).subscriptions, [{ status: 'ACTIVE' }])
 })
-
-/** One domain: whichever road recorded it, and whichever road asks. */
-async function roads (t: Test, api: Api): Promise<void> {
-  await api.push({ 'plan:pushed@1': { title: 'Pushed', features: { 'feature:calls': { tiers: [{ upto: 3_000_000_001 }] } } } })
-  await api.subscribe('org:u', 'plan:pushed@1')
-  const ask = async (query: string): Promise<Body> => {
-    const { data, errors } = (await api.post('/graphql', { query })).body
-    if (errors !== undefined) throw new Error(JSON.stringify(errors))
-    return data
-  }
-  const figures = async (): Promise<unknown[]> => {
-    const { canUseFeature: { access, consumption }, showUsage: { current } } = await ask(`{
-      canUseFeature(userId: "u", featureId: "calls") { access consumption { used budget } }
-      showUsage(userId: "u", featureId: "calls") { current { consumption { used } } } }`)
-    const { ok, used } = await api.can('org:u', 'feature:calls')
-    const usage = (await api.usage('org:u', 'feature:calls')).current.used
-    const [limit] = (await api.limits('org:u')).usage
-    return [consumption.used, current.consumption.used, used, usage, limit.used, access, ok]
-  }
-  await ask('mutation { recordUsage(input: { userId: "u", featureId: "calls", delta: 2 }) { recorded } }')
-  await api.report('org:u', 'feature:calls', 3)
-  await api.post('/v1/reports', { reports: [{ org: 'org:u', feature: 'feature:calls', n: 5 }] })
-  t.strictSame(await figures(), [10, 10, 10, 10, 10, true, true])
-  await api.report('org:u', 'feature:calls', '0.5')
-  t.strictSame(await figures(), [11, 11, 10.5, 10.5, 11, true, true], 'used is rounded up where amounts are whole')
-  await api.report('org:u', 'feature:calls', 3_000_000_000, { clobber: true })
-  const capped = 2_147_483_647
-  t.strictSame(await figures(), [capped, capped, 3e9, 3e9, 3e9, true, true], 'access comes from the exact figures')
-  await api.report('org:u', 'feature:calls', '1.5')
-  t.strictSame((await figures()).slice(-2), [false, false])
-  t.strictSame((await ask('{ package(id: "pushed@1") { id name features { id limit } } }')).package,
-    { id: 'pushed@1', name: 'Pushed', features: [{ id: 'calls', limit: String(capped) }] })
-}
-
-t.test('one domain, embedded', async t => await roads(t, api))
-t.test('one domain, on servers', { skip: postgresMissing || redisMissing }, async t => await roads(t, await openApi(t, { on: 'servers' })))
 
 t.end()
