@@ -23,7 +23,7 @@ function modesOf ({ id, query, variables, documentedQuery, documentedVariables }
 }
 
 for (const on of ['embedded', 'servers'] as const) {
-  t.test(`what Kana's documents print, ${on}`, { skip: on === 'servers' && (postgresMissing || redisMissing) }, async t => {
+  t.test(`E9: what Kana's documents print, with variables as an object and as text, ${on}`, { skip: on === 'servers' && (postgresMissing || redisMissing) }, async t => {
     const api = await openApi(t, { on })
     const known = new Map<string, Kana>()
     let environments = 0

@@ -42,80 +42,80 @@ const noPackage = { message: 'Package Id not found for app', code: INPUT, name: 
 
 const ROWS: readonly Row[] = [
   {
-    what: 'add-on without live base',
+    what: 'F1: add-on without live base',
     query: subscribe('none', 'boost'),
     message: 'Cannot subscribe to addon. Missing live tier subscription.',
     code: INPUT,
     name: 'SubscriptionError'
   },
-  { what: 'second base package', query: subscribe('based', 'other'), message: 'Cannot subscribe to multiple tiers', code: INPUT, name: 'SubscriptionError' },
-  { what: 'two base packages', query: subscribe('none', 'basic', 'other'), message: 'Cannot subscribe to multiple tiers', code: INPUT, name: 'SubscriptionError' },
-  { what: 'unknown package', query: subscribe('none', 'nope'), ...noPackage },
-  { what: 'a package id that cannot be', query: subscribe('none', 'a b'), ...noPackage },
-  { what: 'package not PUBLISHED', query: subscribe('none', 'draft'), ...noPackage },
-  { what: 'unknown package, asked for', query: '{ package(id: "nope") { id } }', ...noPackage },
+  { what: 'F2: second base package', query: subscribe('based', 'other'), message: 'Cannot subscribe to multiple tiers', code: INPUT, name: 'SubscriptionError' },
+  { what: 'F2: two base packages', query: subscribe('none', 'basic', 'other'), message: 'Cannot subscribe to multiple tiers', code: INPUT, name: 'SubscriptionError' },
+  { what: 'F3: unknown package', query: subscribe('none', 'nope'), ...noPackage },
+  { what: 'F3: a package id that cannot be', query: subscribe('none', 'a b'), ...noPackage },
+  { what: 'F4: package not PUBLISHED', query: subscribe('none', 'draft'), ...noPackage },
+  { what: 'F3: unknown package, asked for', query: '{ package(id: "nope") { id } }', ...noPackage },
   {
-    what: 'add-on not allowed on this base',
+    what: 'F5: add-on not allowed on this base',
     query: subscribe('based', 'elite'),
     message: 'Cannot subscribe to addon. Not available for the live tier.',
     code: INPUT,
     name: 'SubscriptionError'
   },
-  { what: 'unknown feature', query: '{ feature(id: "nope") { id } }', ...noFeature },
-  { what: 'unknown feature, used', query: record('userId: "based", featureId: "nope"'), ...noFeature },
-  { what: 'unknown feature, asked for', query: '{ canUseFeature(userId: "based", featureId: "nope") { access } }', ...noFeature },
-  { what: 'unknown feature, shown', query: '{ showUsage(userId: "based", featureId: "a b") { past { periodStart } } }', ...noFeature },
-  { what: 'unknown user', query: '{ user(id: "nope") { id } }', ...noUser },
-  { what: 'unknown user, using', query: record('userId: "nope", featureId: "calls"'), ...noUser },
-  { what: 'unknown user, asked for', query: '{ canUseFeature(userId: "nope", featureId: "calls") { access } }', ...noUser },
-  { what: 'unknown user, listed', query: '{ subscriptions(userId: "nope") { id } }', ...noUser },
-  { what: 'unknown user, subscribed', query: subscribe('nope', 'basic'), ...noUser },
+  { what: 'F6: unknown feature', query: '{ feature(id: "nope") { id } }', ...noFeature },
+  { what: 'F6: unknown feature, used', query: record('userId: "based", featureId: "nope"'), ...noFeature },
+  { what: 'F6: unknown feature, asked for', query: '{ canUseFeature(userId: "based", featureId: "nope") { access } }', ...noFeature },
+  { what: 'F6: unknown feature, shown', query: '{ showUsage(userId: "based", featureId: "a b") { past { periodStart } } }', ...noFeature },
+  { what: 'F6: unknown user', query: '{ user(id: "nope") { id } }', ...noUser },
+  { what: 'F6: unknown user, using', query: record('userId: "nope", featureId: "calls"'), ...noUser },
+  { what: 'F6: unknown user, asked for', query: '{ canUseFeature(userId: "nope", featureId: "calls") { access } }', ...noUser },
+  { what: 'F6: unknown user, listed', query: '{ subscriptions(userId: "nope") { id } }', ...noUser },
+  { what: 'F6: unknown user, subscribed', query: subscribe('nope', 'basic'), ...noUser },
   {
-    what: 'unknown subscription', query: '{ subscription(id: "999") { id } }', message: 'Subscription Id not found for app', code: INPUT, name: 'SubscriptionNotFoundError'
+    what: 'F6: unknown subscription', query: '{ subscription(id: "999") { id } }', message: 'Subscription Id not found for app', code: INPUT, name: 'SubscriptionNotFoundError'
   },
   {
-    what: 'a subscription id that cannot be', query: '{ subscription(id: "x") { id } }', message: 'Subscription Id not found for app', code: INPUT, name: 'SubscriptionNotFoundError'
+    what: 'F6: a subscription id that cannot be', query: '{ subscription(id: "x") { id } }', message: 'Subscription Id not found for app', code: INPUT, name: 'SubscriptionNotFoundError'
   },
   {
-    what: 'bad templateId',
+    what: 'F7: bad templateId',
     query: `mutation { generateSubscriptionLink(templateId: "nope", ${LINK}) { url } }`,
     message: 'Billing template Id not found for app',
     code: INPUT,
     name: 'SubscriptionLinkError'
   },
-  { what: 'feature id taken', query: 'mutation { createFeature(input: { id: "calls", type: BINARY }) { id } }', message: 'Feature Id already exists for app', code: INPUT },
+  { what: 'F8: feature id taken', query: 'mutation { createFeature(input: { id: "calls", type: BINARY }) { id } }', message: 'Feature Id already exists for app', code: INPUT },
   {
-    what: 'package id taken', query: 'mutation { createPackage(input: { id: "draft", features: { id: "sso" } }) { id } }', message: 'Package Id already exists for app', code: INPUT
+    what: 'F8: package id taken', query: 'mutation { createPackage(input: { id: "draft", features: { id: "sso" } }) { id } }', message: 'Package Id already exists for app', code: INPUT
   },
-  { what: 'user id taken', query: 'mutation { createUser(input: { id: "based" }) { id } }', message: 'User Id already exists for app', code: INPUT },
-  { what: 'user id taken by a rename', query: 'mutation { updateUser(id: "none", input: { id: "based" }) { id } }', message: 'User Id already exists for app', code: INPUT },
+  { what: 'F8: user id taken', query: 'mutation { createUser(input: { id: "based" }) { id } }', message: 'User Id already exists for app', code: INPUT },
+  { what: 'F8: user id taken by a rename', query: 'mutation { updateUser(id: "none", input: { id: "based" }) { id } }', message: 'User Id already exists for app', code: INPUT },
   {
-    what: 'id not a String, as variable',
+    what: 'F9: id not a String, as variable',
     query: 'mutation ($input: CreateUsageEventInput!) { recordUsage(input: $input) { recorded } }',
     variables: { input: { userId: 124, featureId: 'calls' } },
     message: 'Variable "$input" got invalid value 124 at "input.userId"; String cannot represent a non string value: 124',
     code: INPUT
   },
-  { what: 'id not a String, as literal', query: '{ user(id: 124) { id } }', message: 'String cannot represent a non string value: 124', code: 'GRAPHQL_VALIDATION_FAILED' },
+  { what: 'F10: id not a String, as literal', query: '{ user(id: 124) { id } }', message: 'String cannot represent a non string value: 124', code: 'GRAPHQL_VALIDATION_FAILED' },
   {
-    what: 'missing variable',
+    what: 'F11: missing variable',
     query: 'query ($userId: String!) { subscriptions(userId: $userId) { id } }',
     message: 'Variable "$userId" of required type "String!" was not provided.',
     code: INPUT
   },
   {
-    what: 'delta 1.5',
+    what: 'F12: delta 1.5',
     query: 'query ($d: Int) { canUseFeature(userId: "based", featureId: "calls", delta: $d) { access } }',
     variables: { d: 1.5 },
     message: /Int cannot represent non-integer value: 1.5$/,
     code: INPUT
   },
   { what: 'a negative delta in a question', query: '{ canUseFeature(userId: "based", featureId: "calls", delta: -1) { access } }', message: /negative/, code: INPUT },
-  { what: 'SET below 0', query: record('userId: "based", featureId: "calls", delta: -1, action: SET'), message: /must not be negative/, code: INPUT },
-  { what: 'syntax error', query: '{ user(id: "1" ', message: /^Syntax Error/, code: 'GRAPHQL_PARSE_FAILED' },
+  { what: 'S19: SET below 0', query: record('userId: "based", featureId: "calls", delta: -1, action: SET'), message: /must not be negative/, code: INPUT },
+  { what: 'F13: syntax error', query: '{ user(id: "1" ', message: /^Syntax Error/, code: 'GRAPHQL_PARSE_FAILED' },
   { what: 'unknown field', query: '{ nope }', message: /Cannot query field "nope"/, code: 'GRAPHQL_VALIDATION_FAILED' },
-  { what: 'a status that there is not', query: '{ packages(status: "GONE") { id } }', message: /^status must be one of ALL, /, code: INPUT },
-  { what: 'variables that are no object', query: '{ users { id } }', variables: '[1]', message: /^variables must be an object/, code: 'BAD_REQUEST' },
+  { what: 'S6: a status that there is not', query: '{ packages(status: "GONE") { id } }', message: /^status must be one of ALL, /, code: INPUT },
+  { what: 'R1: variables that are no object', query: '{ users { id } }', variables: '[1]', message: /^variables must be an object/, code: 'BAD_REQUEST' },
   { what: 'metadata that is no object', query: 'mutation { updatePackage(id: "basic", input: { metadata: 7 }) { id } }', message: 'metadata must be an object', code: INPUT },
   { what: 'email that is none', query: 'mutation { createUser(input: { id: "m", email: "x" }) { id } }', message: 'invalid email', code: INPUT },
   { what: 'text that cannot be stored', query: 'mutation { createUser(input: { id: "a\\u0000" }) { id } }', message: /^User Id must be/, code: INPUT },
@@ -142,7 +142,7 @@ for (const { what, query, variables, message, code, name } of ROWS) {
   })
 }
 
-t.test('errors have the place in the query and in the answer; what went well beside them is there', async t => {
+t.test('E11: errors have the place in the query and in the answer; what went well beside them is there', async t => {
   t.strictSame(await graphql('mutation {\n  recordUsage(input: { userId: "nope", featureId: "calls" }) { recorded }\n}'), {
     errors: [{
       message: 'User Id not found for app',
@@ -154,7 +154,7 @@ t.test('errors have the place in the query and in the answer; what went well bes
   })
 })
 
-t.test('what nobody foresaw says nothing', async t => {
+t.test('F15: what nobody foresaw says nothing', async t => {
   const { features } = api.stores
   const find = features.find
   Object.assign(features, { find: async () => ({ secret: 'of nobody\'s making' }) })
@@ -177,7 +177,7 @@ t.test('what is no request is told how one looks', async t => {
   t.strictSame((await api.post('/graphql', { ...two, operationName: 'b' })).body, { data: { __typename: 'Query' } })
 })
 
-t.test('R10: JSON is read whatever the content type says', async t => {
+t.test('E10, R10: JSON is read whatever the content type says', async t => {
   const payload = '{"query":"{ __typename }"}'
   for (const type of ['application/json', 'application/x-www-form-urlencoded', 'text/plain', 'application/graphql-response+json', undefined]) {
     const { body } = await api.send({ method: 'POST', url: '/graphql', payload, headers: type === undefined ? {} : { 'content-type': type } })
@@ -205,7 +205,7 @@ t.test('abuse is refused before it costs anything', async t => {
     { message: /nested at most 8 deep/ }, 'deep variables')
 })
 
-t.test('the schema can be asked for, and a standard introspection is not too much', async t => {
+t.test('E14: the schema can be asked for, and a standard introspection is not too much', async t => {
   const { getIntrospectionQuery } = await import('graphql')
   const { data, errors } = await graphql(getIntrospectionQuery())
   t.equal(errors, undefined)

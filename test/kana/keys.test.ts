@@ -29,14 +29,24 @@ const tokenOf = async (userId: string, headers: Record<string, string> = {}): Pr
   return errors === undefined ? data.generateUserToken.token : errors[0].message
 }
 
-t.test('the admin API takes a private key, with Bearer, without, and as Basic sends it', async t => {
+t.test('E1: one URL for the admin API: POST answers, GET shows a page that asks nobody else', async t => {
+  t.strictSame(await admin({ authorization: ADMIN_KEY }), { data: { users: [{ id: '124' }] } })
+  const { status, headers, raw } = await api.send({ method: 'GET', url: '/graphql', headers: stranger })
+  t.strictSame([status, headers['content-type']], [200, 'text/html; charset=utf-8'])
+  t.match(String(headers['content-security-policy']), /^default-src 'none'; script-src 'self'; /)
+  const files = [...raw.matchAll(/(?:src|href)="(\/[^"]+)"/g)].map(([, url]) => url as string)
+  t.equal(files.length, 6)
+  for (const url of files) t.equal((await api.send({ method: 'GET', url, headers: stranger })).status, 200, url)
+})
+
+t.test('E3: the admin API takes a private key, with Bearer, without, and as Basic sends it', async t => {
   const { prv } = made
   for (const authorization of [prv, `Bearer ${prv}`, `bearer ${prv}`, `Basic ${Buffer.from(`${prv}:`).toString('base64')}`, ADMIN_KEY]) {
     t.strictSame(await admin({ authorization }), { data: { users: [{ id: '124' }] } }, authorization.slice(0, 12))
   }
 })
 
-t.test('and nothing else: each refusal begins with Unauthenticated, at status 200', async t => {
+t.test('E3, E11, F14: and nothing else: each refusal begins with Unauthenticated, at status 200', async t => {
   const refused: Array<[what: string, headers: Record<string, string>]> = [
     ['no key', {}],
     ['a key that nobody made', { authorization: 'prv_live_ffffffffffffffffffffffffffffffff' }],
@@ -52,7 +62,7 @@ t.test('and nothing else: each refusal begins with Unauthenticated, at status 20
   }
 })
 
-t.test('the client API takes a public key with X-User-ID, and a user token without', async t => {
+t.test('E4, E5, E6: the client API takes a public key with X-User-ID, and a user token without', async t => {
   const expected = { data: { currentUser: { id: '124' } } }
   t.match(await client({ authorization: made.pub, 'x-user-id': '124' }), expected)
   t.match(await client({ authorization: `Bearer ${made.pub}`, 'x-user-id': '124', 'x-api-version': '0.1' }), expected)
@@ -99,12 +109,12 @@ t.test('scopes count, field by field', async t => {
   t.match(await admin({ authorization: writer }, 'mutation { createFeature(input: { id: "x", type: BINARY }) { id } }'), { errors: [{ message: /scope admin/ }] })
 })
 
-t.test('test and live are separate', async t => {
+t.test('E13: test and live are separate', async t => {
   const { body } = await api.post('/v1/keys', { scopes: ['admin'], environment: 'test' })
   t.strictSame(await admin({ authorization: body.key }), { data: { users: [] } })
 })
 
-t.test('a user token has Kana\'s claims, and is good for 30 days', async t => {
+t.test('E8: a user token has Kana\'s claims, and is good for 30 days', async t => {
   const token = await tokenOf('124')
   const { iat, exp, org, ...claims } = decodeJwt(token)
   t.strictSame(claims, { appId: 'live', userId: '124', aud: 'kana-client', iss: 'usekana.com' })
@@ -157,7 +167,7 @@ t.test('a test clock counts on both APIs, and a token of a clock is for that clo
   t.match(await admin({ authorization: made.prv, 'tier-clock': 'clock-nope' }), { errors: [{ message: /there is no test clock/, extensions: { code: 'BAD_USER_INPUT' } }] })
 })
 
-t.test('a page of any origin may ask the client API, and read its refusals; the admin API answers none', async t => {
+t.test('E7: a page of any origin may ask the client API, and read its refusals; the admin API answers none', async t => {
   const preflight = async (url: string) => await api.send({
     method: 'OPTIONS',
     url,
@@ -183,7 +193,7 @@ t.test('a page of any origin may ask the client API, and read its refusals; the 
   t.equal((await preflight('/graphql')).status, 404)
 })
 
-t.test('every package of the client API shows what counts, not what that package says', async t => {
+t.test('S12: every package of the client API shows what counts, not what that package says', async t => {
   const { data } = await client({ authorization: made.pub, 'x-user-id': '124' })
   const calls = { id: 'calls', entitlement: { access: true, consumption: { used: 0, budget: 500 } } }
   t.strictSame(data.currentUser.subscribedPackages, [

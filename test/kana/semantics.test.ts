@@ -99,18 +99,26 @@ t.test('S16, S17, S19: recordUsage: beyond a limit, back again, never below 0, a
   t.strictSame([await record(kana, 10, 'SET'), (await can(kana, 0)).access, (await can(kana, 1)).access], [done, true, false])
 })
 
-t.test('S13, S18, S20, S21: not entitled: recorded false with a reason; a binary feature has no consumption', async t => {
+t.test('S18, S21: not entitled: recorded false with a reason; createUsageEvent is false', async t => {
   const kana = await fresh()
   const refused = { recorded: false, reason: 'The user has no active subscription to a package with this feature.' }
   t.strictSame(await record(kana, 1), refused)
   t.equal((await kana.ask('mutation { createUsageEvent(userId: "u", featureId: "calls", delta: 1) }')).createUsageEvent, false)
   t.strictSame(await shown(kana), { current: null, past: [] })
+})
+
+t.test('S20: of a binary feature no usage is counted: recorded false, and no event', async t => {
+  const kana = await fresh()
   await published(kana, 'secure', null, { features: [{ id: 'sso' }] })
   await subscribe(kana, 'secure')
   t.strictSame(await can(kana, 1, 'sso'),
     { access: true, reason: 'The user has a subscription to a package with this binary feature.', consumption: null })
   t.match((await kana.ask('{ package(id: "secure") { features { type limit resetPeriod overageEnabled } } }')).package.features,
     [{ type: 'BINARY', limit: null, resetPeriod: null, overageEnabled: null }])
+  const refused = { recorded: false, reason: 'The user has access to this binary feature, of which no usage is counted.' }
+  for (const action of ['ADD', 'SET']) t.strictSame(await record(kana, 1, action, 'sso'), refused)
+  t.equal((await kana.ask('mutation { createUsageEvent(userId: "u", featureId: "sso", delta: 1) }')).createUsageEvent, false)
+  t.strictSame((await kana.v1('GET', '/events?org=org:u')).events, [])
 })
 
 t.test('S14: limits: none is unlimited, 0 is none, and overage lets all through', async t => {
