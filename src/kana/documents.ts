@@ -3,7 +3,7 @@ import {
   specifiedRules, validate
 } from 'graphql'
 import { LRUCache } from 'lru-cache'
-import { type FailureCode, formatted } from './failures.ts'
+import { type FailureCode, failure, formatted } from './failures.ts'
 import { checkSize, TOKENS_MAX } from './limits.ts'
 import { type LooseVariables, looseVariables } from './loose-ints.ts'
 import { type Rule, type Variables, wrappedKeys } from './tolerance.ts'
@@ -13,6 +13,9 @@ const CACHED_MAX = 500
 const CACHED_CHARS_MAX = 1_000_000
 const CACHED_DOCUMENT_CHARS_MAX = 20_000
 const ERRORS_MAX = 20
+/** All that graphql-js says where comparing fields and fragments with each other would take too long. */
+const ABORTED = 'Validation aborted.'
+const TOO_MANY_ALIKE = 'The query asks for too many fields under one name, or spreads too many fragments, to be compared with each other.'
 
 /** A document that can be executed, with what is to be done about variables and answers. */
 export interface Prepared {
@@ -87,6 +90,7 @@ function make (schema: GraphQLSchema, rules: readonly Rule[], query: string, var
 
 function problemsOf (schema: GraphQLSchema, document: DocumentNode): readonly GraphQLError[] {
   return validate(schema, document, specifiedRules, { maxErrors: ERRORS_MAX })
+    .map(error => error.message === ABORTED ? failure(TOO_MANY_ALIKE, { code: 'GRAPHQL_VALIDATION_FAILED' }) : error)
 }
 
 function refused (errors: readonly unknown[], code: FailureCode): Refused {

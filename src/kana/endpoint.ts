@@ -1,11 +1,14 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { execute, type ExecutionResult, type GraphQLFormattedError, type GraphQLSchema } from 'graphql'
 import { loggable, TollgateError } from '../errors.ts'
+import { BODY_TOO_LARGE, restOfBody } from '../routes/rest-of-body.ts'
 import { documentsOf, type PreparedOperation, type Refused } from './documents.ts'
 import { causeOf, failure, formatted, isOurs } from './failures.ts'
 import { type Rule, textVariables, type Variables } from './tolerance.ts'
 
 export const BODY_BYTES_MAX = 256 * 1024
+/** Their names decide what is made of a query, so they are looked at on every request. */
+const VARIABLES_MAX = 1_000
 const QUERIES_NOT_BATCHED = 'A request is one operation: an object with "query", and "variables" and "operationName" if need be.'
 
 export interface EndpointOptions<Caller> {
@@ -68,7 +71,9 @@ function sentOf (body: unknown): Sent {
   const { query, variables, operationName } = body as Readonly<Record<string, unknown>>
   if (typeof query !== 'string') throw badRequest(QUERIES_NOT_BATCHED)
   if (operationName !== undefined && operationName !== null && typeof operationName !== 'string') throw badRequest('operationName must be a text')
-  return { query, variables: textVariables(variables), operationName: operationName ?? undefined }
+  const given = textVariables(variables)
+  if (Object.keys(given).length > VARIABLES_MAX) throw badRequest(`A request may have at most ${VARIABLES_MAX} variables.`)
+  return { query, variables: given, operationName: operationName ?? undefined }
 }
 
 function chosen (operations: readonly PreparedOperation[], name: string | undefined): PreparedOperation | undefined {
@@ -102,7 +107,7 @@ function refusedBecause (message: string): Refused & { data: null } {
 
 /** What Fastify found wrong before the handler ran, in a text of ours. */
 const FROM_FASTIFY: Readonly<Record<string, string>> = {
-  FST_ERR_CTP_BODY_TOO_LARGE: `The body must be at most ${BODY_BYTES_MAX} bytes.`,
+  [BODY_TOO_LARGE]: `The body must be at most ${BODY_BYTES_MAX} bytes.`,
   FST_ERR_CTP_EMPTY_JSON_BODY: QUERIES_NOT_BATCHED,
   FST_ERR_CTP_INVALID_JSON_BODY: 'The body is not JSON.',
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'The body is not as long as content-length says.'
@@ -112,6 +117,7 @@ async function refuse (error: FastifyError, request: FastifyRequest, reply: Fast
   const known = FROM_FASTIFY[error.code] ?? (error.statusCode === 400 && !(error instanceof TollgateError) ? 'The body is not JSON.' : undefined)
   const shown = known === undefined ? error : badRequest(known)
   if (isOurs(shown)) logFailure(request, error)
+  if (error.code === BODY_TOO_LARGE) await restOfBody(request.raw)
   if (error instanceof TollgateError && error.retryAfterSeconds !== undefined) reply.header('retry-after', error.retryAfterSeconds)
   return await send(reply, { errors: [formatted(shown)], data: null })
 }

@@ -2,12 +2,13 @@ import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { errors, type ErrorCode, loggable, TollgateError } from '../errors.ts'
 import { invalidRequest, problemOf } from '../routes/problems.ts'
+import { BODY_TOO_LARGE, restOfBody } from '../routes/rest-of-body.ts'
 import { toJson } from './json.ts'
 
 /** What Fastify found wrong before a handler ran, in our words. */
 const FROM_FASTIFY: Readonly<Record<string, [ErrorCode, string]>> = {
   FST_ERR_CTP_INVALID_MEDIA_TYPE: ['unsupported_media_type', 'the content type must be application/json'],
-  FST_ERR_CTP_BODY_TOO_LARGE: ['body_too_large', 'the body is too large'],
+  [BODY_TOO_LARGE]: ['body_too_large', 'the body is too large'],
   FST_ERR_CTP_EMPTY_JSON_BODY: ['invalid_request', 'the body must be a JSON object; it is empty'],
   FST_ERR_CTP_INVALID_JSON_BODY: ['invalid_request', 'invalid json syntax'],
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: ['invalid_request', 'the body is not as long as content-length says'],
@@ -50,6 +51,8 @@ export function clientErrorText (code: string | undefined): string {
 }
 
 export default fp(async app => {
-  app.setErrorHandler<FastifyError | TollgateError>(handleError)
+  app.setErrorHandler<FastifyError | TollgateError>((error, request, reply) => error.code === BODY_TOO_LARGE
+    ? restOfBody(request.raw).then(() => handleError(error, request, reply))
+    : handleError(error, request, reply))
   app.setNotFoundHandler((_request, reply) => sendProblem(new TollgateError('not_found'), reply))
 }, { name: 'errors' })

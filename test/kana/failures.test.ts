@@ -195,6 +195,7 @@ t.test('abuse is refused before it costs anything', async t => {
     ['200 aliases', aliases(200), /200 fields at its top/, 'GRAPHQL_VALIDATION_FAILED'],
     ['aliases in fragments', wide, /120 fields at its top/, 'GRAPHQL_VALIDATION_FAILED'],
     ['fragments of fragments', `{ ...f0 } ${bomb} fragment f12 on Query { __typename }`, /4096 fields/, 'GRAPHQL_VALIDATION_FAILED'],
+    ['fields to compare', `{ packages { ${'a: id '.repeat(989)} a: name } }`, /too many fields under one name/, 'GRAPHQL_VALIDATION_FAILED'],
     ['a fragment that spreads itself', '{ ...f } fragment f on Query { ...f }', /Cannot spread fragment "f" within itself/, 'GRAPHQL_VALIDATION_FAILED'],
     ['10,000 aliases', aliases(10_000), /more that 4000 tokens/, 'GRAPHQL_PARSE_FAILED'],
     ['5 MB', `{ ${'#'.repeat(5_000_000)}\n}`, /at most 262144 bytes/, 'BAD_REQUEST']
@@ -203,6 +204,8 @@ t.test('abuse is refused before it costs anything', async t => {
   const metadata = `${'{"a":'.repeat(2_000)}1${'}'.repeat(2_000)}`
   t.match((await graphql('mutation ($m: JSON) { updatePackage(id: "basic", input: { metadata: $m }) { id } }', `{"m":${metadata}}`)).errors[0],
     { message: /nested at most 8 deep/ }, 'deep variables')
+  const variables = Object.fromEntries(Array.from({ length: 1_001 }, (_, i) => [`v${i}`, i]))
+  t.match((await graphql('{ __typename }', variables)).errors[0], { message: 'A request may have at most 1000 variables.', extensions: { code: 'BAD_REQUEST' } })
 })
 
 t.test('E14: the schema can be asked for, and a standard introspection is not too much', async t => {
