@@ -7,7 +7,7 @@ import { runDocumented } from '../e2e/documented.ts'
 import { findProgram } from '../fixtures/programs.ts'
 import { ROOT } from '../fixtures/root.ts'
 
-const PAGES = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md', 'docs/operations.md', 'docs/scaling.md', 'docs/from-tier.md', 'test/tier/README.md']
+const PAGES = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md', 'docs/operations.md', 'docs/scaling.md', 'docs/from-tier.md', 'docs/from-kana.md', 'test/tier/README.md', 'test/kana/README.md']
 const RULES = 'deploy/prometheus/tollgate.rules.yaml'
 const read = (path: string): string => readFileSync(new URL(path, ROOT), 'utf8')
 
