@@ -1,54 +1,79 @@
-import type { Generate } from './generator.ts'
-import type { Load, Loaded } from './load.ts'
-import type { Servers } from './servers.ts'
-
-export const CONNECTIONS = [32, 128] as const
-export const SIDES = ['bare', 'servers', 'replicas', 'embedded', 'hand'] as const
-
-export type Side = typeof SIDES[number]
+import { BATCH_ITEMS, type Call, HOT, MANY, type Orgs, TEN, THOUSAND } from './load/load.ts'
+import type { Side } from './sides/sides.ts'
 
 /** One line of the table. */
 export interface Line {
-  readonly call: Load['call']
+  /** `<group>/<side>`, by which `--only` finds it. */
+  readonly name: string
+  /** undefined: COPY */
+  readonly call: Call | undefined
+  readonly what: string
   readonly side: Side
-  readonly connections: typeof CONNECTIONS[number]
+  readonly orgs: Orgs
+  readonly connections: number
 }
 
-export interface Measured extends Line {
-  /** One per round. */
-  readonly rounds: readonly Loaded[]
+const CONNECTIONS = 128
+/** 8,000 reports under way: a ledger's queue takes 20,000. */
+const BATCH_CONNECTIONS = 16
+/** Of 1 to 16, the number that COPY was fastest with. */
+const COPY_CONNECTIONS = 4
+
+function group (name: string, call: Call, sides: readonly Side[], rest: Partial<Line> = {}): Line[] {
+  return sides.map(side => ({ name: `${name}/${side}`, call, what: `\`${call}\``, side, orgs: THOUSAND, connections: CONNECTIONS, ...rest }))
 }
 
-export interface Pace {
-  readonly rounds: number
-  readonly seconds: number
-  readonly warmupSeconds: number
+export const LINES: readonly Line[] = [
+  ...group('can', 'can', ['bare', 'servers', 'replicas', 'embedded']),
+  ...group('can-10', 'can', ['many'], { what: '`can`, 10 orgs', orgs: TEN }),
+  ...group('can-100k', 'can', ['many'], { what: '`can`, 100,000 orgs', orgs: MANY }),
+  ...group('report', 'report', ['bare', 'servers', 'replicas', 'embedded', 'hand']),
+  ...group('hot', 'report', ['servers', 'replicas'], { what: '`report`, one hot org', orgs: HOT }),
+  ...group('stored', 'report', ['stored', 'none']),
+  ...group('consume', 'consume', ['bare', 'servers', 'limiter']),
+  ...group('batch', 'batch', ['servers'], { what: `\`reports\`, batches of ${BATCH_ITEMS}`, connections: BATCH_CONNECTIONS }),
+  { name: 'batch/copy', call: undefined, what: `batches of ${BATCH_ITEMS}`, side: 'copy', orgs: THOUSAND, connections: COPY_CONNECTIONS },
+  ...group('graphql-can', 'canUseFeature', ['servers'], { what: 'GraphQL `canUseFeature`' }),
+  ...group('graphql-report', 'recordUsage', ['servers'], { what: 'GraphQL `recordUsage`' })
+]
+
+export interface Bound {
+  readonly what: string
+  readonly line: string
+  readonly beside: string
+  /** undefined: shown, not asked for */
+  readonly least?: number
 }
 
-export const LINES: readonly Line[] = CONNECTIONS.flatMap(connections => [
-  ...SIDES.filter(side => side !== 'hand').map(side => ({ call: 'can' as const, side, connections })),
-  ...SIDES.map(side => ({ call: 'report' as const, side, connections }))
-])
+export const BOUNDS: readonly Bound[] = [
+  { what: '`can` / bare Fastify', line: 'can/servers', beside: 'can/bare', least: 0.6 },
+  { what: '`report` / bare Fastify', line: 'report/servers', beside: 'report/bare', least: 0.35 },
+  { what: '`consume` / bare Fastify', line: 'consume/servers', beside: 'consume/bare', least: 0.35 },
+  { what: '`report` / hand-written transaction', line: 'report/servers', beside: 'report/hand', least: 4 },
+  { what: '`report`: one hot org / 1,000 orgs', line: 'hot/servers', beside: 'report/servers', least: 0.8 },
+  { what: '`can`: two replicas / one', line: 'can/replicas', beside: 'can/servers', least: 0.6 },
+  { what: '`report`: two replicas / one', line: 'report/replicas', beside: 'report/servers', least: 0.6 },
+  { what: '`report`, one hot org: two replicas / one', line: 'hot/replicas', beside: 'hot/servers', least: 0.6 },
+  { what: 'reports in batches of 500 / single ones', line: 'batch/servers', beside: 'report/servers', least: 2 },
+  { what: 'reports in batches of 500 / bare COPY', line: 'batch/servers', beside: 'batch/copy', least: 0.15 },
+  { what: '`report`: 2 million events stored / none', line: 'stored/stored', beside: 'stored/none', least: 0.9 },
+  { what: '`can`: 100,000 orgs / 10 orgs', line: 'can-100k/many', beside: 'can-10/many', least: 0.7 },
+  { what: 'GraphQL `canUseFeature` / `can`', line: 'graphql-can/servers', beside: 'can/servers', least: 0.5 },
+  { what: 'GraphQL `recordUsage` / `report`', line: 'graphql-report/servers', beside: 'report/servers', least: 0.5 },
+  { what: '`consume` / rate-limiter-flexible, which is not durable', line: 'consume/servers', beside: 'consume/limiter' }
+]
 
 /**
- * Every line once, then every line again: noise of a shared machine hits all alike. Each round begins at another line,
- * so that none always follows the same neighbour.
+ * Lines by their groups or names, and those that they are compared with.
+ * @param only undefined: all
+ * @throws if there is none of such a name
  */
-export async function measure (servers: Servers, generate: Generate, pace: Pace, tell: (text: string) => void): Promise<Measured[]> {
-  const results = new Map<Line, Loaded[]>(LINES.map(line => [line, []]))
-  for (let round = 0; round < pace.rounds; round += 1) {
-    const first = Math.floor(LINES.length * round / pace.rounds)
-    for (const line of [...LINES.slice(first), ...LINES.slice(0, first)]) {
-      const { call, side, connections } = line
-      const loaded = await generate({ call, connections, urls: urlsOf(servers, side), ...pace })
-      results.get(line)?.push(loaded)
-      tell(`round ${round + 1}/${pace.rounds}: ${call} ${side} at ${connections}: ${Math.round(loaded.perSecond)}/s`)
-    }
-  }
-  return [...results].map(([line, rounds]) => ({ ...line, rounds }))
-}
-
-function urlsOf ({ replicas, ...urls }: Servers, side: Side): readonly string[] {
-  if (side === 'replicas') return replicas
-  return side === 'servers' ? [replicas[0]] : [urls[side]]
+export function linesNamed (only: readonly string[] | undefined): readonly Line[] {
+  if (only === undefined) return LINES
+  const groups = new Set(LINES.flatMap(({ name }) => [name, name.slice(0, name.indexOf('/'))]))
+  const unknown = only.find(name => !groups.has(name))
+  if (unknown !== undefined) throw new Error(`there is no line ${unknown}; there are ${[...groups].join(', ')}`)
+  const chosen = LINES.filter(({ name }) => only.some(wanted => wanted === name || name.startsWith(`${wanted}/`))).map(({ name }) => name)
+  const beside = BOUNDS.filter(({ line }) => chosen.includes(line)).map(({ beside }) => beside)
+  return LINES.filter(({ name }) => chosen.includes(name) || beside.includes(name))
 }

@@ -1,71 +1,74 @@
-import type { Loaded } from './load.ts'
-import { CONNECTIONS, type Line, type Measured, type Side } from './lines.ts'
-import { type Count, isExact } from './usage.ts'
-
-const NAMES: Readonly<Record<Side, string>> = {
-  bare: 'bare Fastify',
-  servers: 'PostgreSQL + Redis',
-  replicas: 'the same, two replicas',
-  embedded: 'embedded',
-  hand: 'hand-written'
-}
-
-/** Each at the greater number of connections. */
-const BOUNDS: ReadonlyArray<{ readonly call: Line['call'], readonly side: Side, readonly beside: Side, readonly least: number }> = [
-  { call: 'can', side: 'servers', beside: 'bare', least: 0.6 },
-  { call: 'report', side: 'servers', beside: 'bare', least: 0.35 },
-  { call: 'report', side: 'servers', beside: 'hand', least: 4 },
-  { call: 'can', side: 'replicas', beside: 'servers', least: 0.6 },
-  { call: 'report', side: 'replicas', beside: 'servers', least: 0.6 }
-]
+import { BOUNDS } from './lines.ts'
+import type { Loaded } from './load/load.ts'
+import type { Measured } from './measure.ts'
+import type { MemoryWatch } from './memory-watch.ts'
+import { type Count, isExact } from './sides/counts.ts'
+import type { Service } from './sides/servers.ts'
+import { LEDGERS, SIDES } from './sides/sides.ts'
 
 export function figuresTable (measured: readonly Measured[]): string {
-  const rows = measured.map(it => {
-    const speeds = it.rounds.map(({ perSecond }) => perSecond)
-    const speed = median(it.rounds, 'perSecond')
+  const rows = measured.map(({ name, what, connections, side, peak, half }) => {
+    const speeds = peak.map(({ perSecond }) => perSecond)
     const range = `${whole(Math.min(...speeds))}–${whole(Math.max(...speeds))}`
-    const ofBare = speed / speedOf(measured, { ...it, side: 'bare' })
-    const [p50, p99] = [median(it.rounds, 'p50').toFixed(1), median(it.rounds, 'p99').toFixed(1)]
-    const busy = `${Math.round(median(it.rounds, 'busy') * 100)} %`
-    return [`\`${it.call}\``, it.connections, NAMES[it.side], whole(speed), range, p50, p99, ofBare.toFixed(2), busy]
+    const bare = measured.find(other => other.name === `${groupOf(name)}/bare`)
+    const ofBare = bare === undefined ? '' : (median(peak, 'perSecond') / median(bare.peak, 'perSecond')).toFixed(2)
+    const times = [peak, half].flatMap(rounds => rounds.length === 0 ? ['', ''] : [shortly(median(rounds, 'p50')), shortly(median(rounds, 'p99'))])
+    const busy = `${Math.round(median(peak, 'busy') * 100)} %`
+    return [what, connections, SIDES[side].name, whole(median(peak, 'perSecond')), range, ofBare, ...times, busy]
   })
-  return tableOf(['call', '#connections', 'side', '#requests/s', '#lowest–highest', '#p50 ms', '#p99 ms', '#× bare', '#generator'], rows)
+  return tableOf([
+    'call', '#connections', 'side', '#a second', '#lowest–highest', '#× bare', '#p50 ms', '#p99 ms', '#p50 ms at half', '#p99 ms at half', '#generator'
+  ], rows)
 }
 
 export interface Ratio {
-  readonly text: string
-  readonly least: number
+  readonly what: string
+  readonly least: number | undefined
   readonly ratio: number
   readonly holds: boolean
 }
 
+/** Of the lines that were measured. */
 export function ratiosOf (measured: readonly Measured[]): Ratio[] {
-  const connections = CONNECTIONS[1]
-  return BOUNDS.map(({ call, side, beside, least }) => {
-    const ratio = speedOf(measured, { call, side, connections }) / speedOf(measured, { call, side: beside, connections })
-    return { text: `\`${call}\`: ${NAMES[side]} / ${NAMES[beside]}`, least, ratio, holds: ratio >= least }
+  const speeds = new Map(measured.map(({ name, peak }) => [name, median(peak, 'perSecond')]))
+  return BOUNDS.flatMap(({ what, line, beside, least }) => {
+    const [speed, other] = [speeds.get(line), speeds.get(beside)]
+    if (speed === undefined || other === undefined) return []
+    const ratio = speed / other
+    return [{ what, least, ratio, holds: ratio >= (least ?? 0) }]
   })
 }
 
 export function ratiosTable (ratios: readonly Ratio[]): string {
-  return tableOf([`at ${CONNECTIONS[1]} connections`, '#at least', '#measured', ''], ratios.map(({ text, least, ratio, holds }) =>
-    [text, least, ratio.toFixed(2), holds ? '✓' : '✗ falls short']))
+  return tableOf(['a second, as a ratio', '#at least', '#measured', ''], ratios.map(({ what, least, ratio, holds }) =>
+    [what, least ?? '', ratio.toFixed(2), least === undefined ? '' : holds ? '✓' : '✗ falls short']))
 }
 
 export function countsTable (counts: readonly Count[]): string {
-  return tableOf(['reports', '#answered with 200', '#sum of the counters', '#events', ''], counts.map(count =>
-    [count.where, whole(count.answered), whole(count.counters), count.events === undefined ? '' : whole(count.events.rows),
-      isExact(count) ? '✓' : '✗ NOT EQUAL']))
+  return tableOf(['counted', '#answered with 200', '#in the counters', '#events', ''], counts.map(count => {
+    const { ledger, answered, stored: { counters, events } } = count
+    return [LEDGERS[ledger], whole(answered), wholeOrNone(counters), wholeOrNone(events?.rows), isExact(count) ? '✓' : '✗ NOT EQUAL']
+  }))
 }
 
-function speedOf (measured: readonly Measured[], { call, side, connections }: Line): number {
-  const line = measured.find(it => it.call === call && it.side === side && it.connections === connections)
-  if (line === undefined) throw new Error(`${call} ${side} was not measured`)
-  return median(line.rounds, 'perSecond')
+/** @param watches of the services, in their order */
+export function memoryTable (services: readonly Service[], watches: readonly MemoryWatch[]): string {
+  return tableOf(['resident memory of Tollgate, MB', '#before the first line', '#median', '#at the end', '#highest'], services.map(({ name }, i) => {
+    const { samples } = watches[i] as MemoryWatch
+    return [name, whole(samples[0] ?? 0), whole(middleOf(samples)), whole(samples.at(-1) ?? 0), whole(Math.max(...samples))]
+  }))
+}
+
+function groupOf (name: string): string {
+  return name.slice(0, name.indexOf('/'))
 }
 
 function median (rounds: readonly Loaded[], figure: keyof Loaded): number {
-  const sorted = rounds.map(round => round[figure]).sort((a, b) => a - b)
+  return middleOf(rounds.map(round => round[figure]))
+}
+
+function middleOf (values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b)
   const middle = sorted.length / 2
   return ((sorted[Math.ceil(middle) - 1] as number) + (sorted[Math.floor(middle)] as number)) / 2
 }
@@ -79,4 +82,12 @@ function tableOf (head: readonly string[], rows: ReadonlyArray<ReadonlyArray<str
 
 function whole (value: number): string {
   return Math.round(value).toLocaleString('en-US')
+}
+
+function wholeOrNone (value: number | undefined): string {
+  return value === undefined ? '' : whole(value)
+}
+
+function shortly (ms: number): string {
+  return ms < 10 ? ms.toFixed(2) : ms.toFixed(1)
 }

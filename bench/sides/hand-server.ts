@@ -1,13 +1,11 @@
 import postgres from 'postgres'
 import { v7 as uuidv7 } from 'uuid'
-import { bareFastify, listen, type ReportBody, schemasOfTheService } from './baseline.ts'
+import { bareFastify, LIMIT, listen, type ReportBody, schemasOfTheService } from './baseline.ts'
 
 /**
  * What one would write by hand: each request inserts its event and upserts its counter in a transaction of its own.
  * postgres.js with its default pool of 10; its statements are prepared, and the two of a transaction go out together.
  */
-
-const LIMIT = 1_000_000_000
 
 const sql = postgres(process.env.DATABASE_URL ?? '', { onnotice: () => {} })
 
@@ -38,7 +36,7 @@ app.post<{ Body: ReportBody }>('/v1/report', { schema: report }, async ({ body: 
   ])
   const used = Number(counter.used)
   const window = { start: start.toISOString(), end: end.toISOString() }
-  return { id, org, feature, used, limit: LIMIT, remaining: LIMIT - used, window, duplicate: false }
+  return { id, org, feature, used, reserved: 0, limit: LIMIT, remaining: LIMIT - used, window, duplicate: false }
 })
 
 app.addHook('onClose', async () => { await sql.end() })

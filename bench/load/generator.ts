@@ -1,6 +1,6 @@
 import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import type { Scope } from '../test/fixtures/guard.ts'
+import type { Scope } from '../../test/fixtures/guard.ts'
 import type { Load, Loaded, Report } from './load.ts'
 
 export type Generate = (load: Load) => Promise<Loaded>
