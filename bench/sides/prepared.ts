@@ -7,6 +7,7 @@ const DOCUMENT = { plans: { [PLAN]: { title: 'Bench', features: { [FEATURE]: { t
 const AT_ONCE = 20
 const EVENTS_STORED = 2_000_000
 const ORGS_VERIFIED = 20
+const QUESTIONS = 1_000
 
 /** Every org that is asked for holds a plan with one metered feature and a limit out of reach, and has used it. */
 export async function prepareLedgers ({ ledgers, urls }: Servers, tell: (text: string) => void): Promise<void> {
@@ -17,13 +18,14 @@ export async function prepareLedgers ({ ledgers, urls }: Servers, tell: (text: s
       tell(`storing ${EVENTS_STORED.toLocaleString('en-US')} events`)
       await seed(database as string, THOUSAND, EVENTS_STORED / THOUSAND.count)
       await verifySome(service, THOUSAND)
-    } else {
-      await reportOnce(service, THOUSAND)
     }
+    await reportOnce(service, THOUSAND)
     if (name === 'main' && urls.has('many')) {
       tell(`storing ${MANY.count.toLocaleString('en-US')} orgs`)
       await seed(database as string, MANY, 1)
       await verifySome(service, MANY)
+      const [many] = urls.get('many') as readonly [string]
+      await askOnce(many, MANY)
     }
   }
 }
@@ -36,6 +38,16 @@ export async function preparePlan (url: string): Promise<void> {
 /** By its first report an org is subscribed to the default plan. */
 export async function reportOnce (url: string, orgs: Orgs): Promise<void> {
   await forEachOrg(orgs, async org => { await send(url, 'POST', '/v1/report', { org, feature: FEATURE, n: 1 }) })
+}
+
+/** After it the process has met every org: how fast it meets new ones is another question. */
+export async function askOnce (url: string, orgs: Orgs): Promise<void> {
+  for (let first = 0; first < orgs.count; first += QUESTIONS) {
+    const count = Math.min(QUESTIONS, orgs.count - first)
+    const questions = Array.from({ length: count }, (_, i) => ({ org: orgName(orgs, first + i), feature: FEATURE }))
+    const { results } = await send(url, 'POST', '/v1/can', { questions }) as { results: Array<{ ok?: boolean }> }
+    if (!results.every(({ ok }) => ok === true)) throw new Error(`an org from ${first} on may not use ${FEATURE}`)
+  }
 }
 
 /** What was not stored by the service itself has to be as it would have stored it. */

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { exitOf } from '../../test/fixtures/child.ts'
 import { guard, type Scope, temporaryFolder } from '../../test/fixtures/guard.ts'
@@ -16,12 +17,13 @@ export interface Started {
   readonly pid: number
 }
 
-/** The service as `npm start` runs it. */
+/** The service as `npm start` runs it; with BENCH_PROFILE it leaves a profile of the processor in that folder. */
 export async function startTollgate (scope: Scope, env: Record<string, string>): Promise<Started> {
   const { scripts } = JSON.parse(await readFile(new URL('package.json', ROOT), 'utf8')) as { scripts: { start: string } }
   const [node, ...args] = scripts.start.split(' ')
   if (node !== 'node') throw new Error(`npm start is not a call of node: ${scripts.start}`)
-  return await start(scope, args, env)
+  const profiled = process.env.BENCH_PROFILE === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', resolve(process.env.BENCH_PROFILE)]
+  return await start(scope, [...profiled, ...args], env)
 }
 
 /** @param file in this folder */
