@@ -5,7 +5,7 @@ import { privateRedis } from '../test/fixtures/redis.ts'
 import { type Generate, startGenerator } from './load/generator.ts'
 import { type Call, MANY, type Orgs, THOUSAND } from './load/load.ts'
 import { slope, watchMemory } from './memory-watch.ts'
-import { type Facts, runMain, setting, tell } from './settings.ts'
+import { type Facts, runMain, setting } from './settings.ts'
 import { preparePlan, reportOnce } from './sides/prepared.ts'
 import { startTollgate } from './sides/process.ts'
 import { seed } from './sides/seed.ts'
@@ -32,14 +32,14 @@ async function watched (scope: Scope, generate: Generate, orgs: Orgs): Promise<v
   else await reportOnce(url, orgs)
   console.log(`\n${orgs.count.toLocaleString('en-US')} orgs, ${CONNECTIONS} connections, ${MINUTES} minutes\n`)
   const watch = watchMemory(pid)
-  const shown = setInterval(() => { tell(`${seconds(watch.samples.length - 1)}: ${mb(watch.samples.at(-1) ?? 0)}`) }, STEP_SECONDS * 1_000)
+  const show = (): void => { console.log(`${seconds(watch.samples.length - 1)}: ${mb(watch.samples.at(-1) as number)}`) }
+  show()
+  const shown = setInterval(show, STEP_SECONDS * 1_000)
   const { perSecond, p99 } = await generate({
     calls: MIX, orgs, urls: [url], connections: CONNECTIONS, warmupSeconds: 1, seconds: MINUTES * 60
   })
   clearInterval(shown)
   watch.stop()
-  const steps = watch.samples.filter((_sample, i) => i % STEP_SECONDS === 0)
-  console.log(steps.map((sample, i) => `${seconds(i * STEP_SECONDS)}: ${mb(sample)}`).join('\n'))
   const later = watch.samples.slice(Math.floor(watch.samples.length / 2))
   console.log(`highest ${mb(Math.max(...watch.samples))}; over the second half ${(slope(later) * 60).toFixed(2)} MB a minute`)
   console.log(`${Math.round(perSecond)} calls a second, p99 ${p99.toFixed(1)} ms`)

@@ -53,10 +53,16 @@ export function countsTable (counts: readonly Count[]): string {
 
 /** @param watches of the services, in their order */
 export function memoryTable (services: readonly Service[], watches: readonly MemoryWatch[]): string {
-  return tableOf(['resident memory of Tollgate, MB', '#before the first line', '#median', '#at the end', '#highest'], services.map(({ name }, i) => {
+  const head = ['resident memory of Tollgate, MB', '#before the first line', '#median', '#at the end', '#highest', '#under', '']
+  return tableOf(head, services.map(({ name, residentMax }, i) => {
     const { samples } = watches[i] as MemoryWatch
-    return [name, whole(samples[0] ?? 0), whole(middleOf(samples)), whole(samples.at(-1) ?? 0), whole(Math.max(...samples))]
+    const figures = [samples[0] as number, middleOf(samples), samples.at(-1) as number, Math.max(...samples)].map(whole)
+    return [name, ...figures, residentMax ?? '', residentMax === undefined ? '' : isWithin(residentMax, samples) ? '✓' : '✗ too much']
   }))
+}
+
+function isWithin (residentMax: number, samples: readonly number[]): boolean {
+  return Math.max(...samples) < residentMax
 }
 
 function groupOf (name: string): string {

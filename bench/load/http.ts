@@ -38,6 +38,7 @@ export async function loadByHttp (load: HttpLoad): Promise<Loaded> {
 async function run (load: HttpLoad, seats: readonly Seat[], fail: (error: Error) => void): Promise<Loaded> {
   const watch = stopwatch(load)
   const waiting = load.rate === undefined ? undefined : arrivals(load.rate)
+  // In turn, since a server closes a connection on which nothing was ever asked.
   const free: Seat[] = []
   const so = { answers: 0, counted: 0, underway: 0, stopping: false }
 
@@ -70,7 +71,7 @@ async function run (load: HttpLoad, seats: readonly Seat[], fail: (error: Error)
   if (waiting === undefined) for (const seat of seats) send(seat, performance.now())
   else {
     free.push(...seats)
-    waiting.start(() => { while (free.length > 0 && waiting.has()) goOn(free.pop() as Seat, 0) })
+    waiting.start(() => { while (free.length > 0 && waiting.has()) goOn(free.shift() as Seat, 0) })
   }
   await watch.run()
   so.stopping = true
