@@ -22,7 +22,7 @@ export interface Ledger {
 export interface Service {
   readonly name: string
   readonly pid: number
-  /** Megabytes that it promises to stay under; undefined: it meets more orgs than the promise is about. */
+  /** Megabytes that it promises to stay under; undefined: it is embedded, or meets more orgs than the promise is about. */
   readonly residentMax: number | undefined
 }
 
@@ -55,22 +55,24 @@ export async function startServers (scope: Scope, sides: ReadonlySet<Side>): Pro
     return new URL(`/${name}`, mainUrl).href
   }
 
-  async function tollgate (name: string, ledger: LedgerName, url: string | undefined): Promise<string> {
+  async function tollgate (
+    name: string, ledger: LedgerName, url: string | undefined, residentMax: number | undefined
+  ): Promise<string> {
     const { url: service, pid } = await startTollgate(scope, url === undefined ? {} : { DATABASE_URL: url, REDIS_URL })
-    services.push({ name, pid, residentMax: name.includes('100,000') ? undefined : RESIDENT_MAX_MB })
+    services.push({ name, pid, residentMax })
     if (!ledgers.has(ledger)) ledgers.set(ledger, { service, database: url })
     return service
   }
 
   if (wants('servers', 'replicas')) {
-    const first = await tollgate('PostgreSQL + Redis, 1,000 orgs', 'main', mainUrl)
+    const first = await tollgate('PostgreSQL + Redis, 1,000 orgs', 'main', mainUrl, RESIDENT_MAX_MB)
     urls.set('servers', [first])
-    if (wants('replicas')) urls.set('replicas', [first, await tollgate('the second replica, 1,000 orgs', 'main', mainUrl)])
+    if (wants('replicas')) urls.set('replicas', [first, await tollgate('the second replica, 1,000 orgs', 'main', mainUrl, RESIDENT_MAX_MB)])
   }
-  if (wants('many')) urls.set('many', [await tollgate('PostgreSQL + Redis, 100,000 orgs', 'main', mainUrl)])
-  if (wants('stored')) urls.set('stored', [await tollgate('the same, 2 million events stored', 'stored', await database('stored'))])
-  if (wants('none')) urls.set('none', [await tollgate('the same, none stored', 'none', await database('none'))])
-  if (wants('embedded')) urls.set('embedded', [await tollgate('embedded, 1,000 orgs', 'embedded', undefined)])
+  if (wants('many')) urls.set('many', [await tollgate('PostgreSQL + Redis, 100,000 orgs', 'main', mainUrl, undefined)])
+  if (wants('stored')) urls.set('stored', [await tollgate('the same, 2 million events stored', 'stored', await database('stored'), RESIDENT_MAX_MB)])
+  if (wants('none')) urls.set('none', [await tollgate('the same, none stored', 'none', await database('none'), RESIDENT_MAX_MB)])
+  if (wants('embedded')) urls.set('embedded', [await tollgate('embedded, 1,000 orgs', 'embedded', undefined, undefined)])
   if (wants('bare')) urls.set('bare', [await startSide(scope, 'bare-server.ts')])
   if (wants('limiter')) urls.set('limiter', [await startSide(scope, 'limiter-server.ts', { REDIS_URL })])
   if (wants('hand')) {
