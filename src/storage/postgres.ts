@@ -1,7 +1,7 @@
 import { connect as dial, type Socket } from 'node:net'
 import postgres from 'postgres'
 import { CallTimeout, type Database, type Lane, type Result, type Session, type Statement, within } from './database.ts'
-import { SESSION_SETTINGS } from './session-settings.ts'
+import { SESSION_SETTINGS, WAIT_SETTINGS } from './session-settings.ts'
 
 const CONNECTIONS_MAX = 10
 const CONNECT_TIMEOUT_SECONDS = 3
@@ -58,7 +58,7 @@ function connect (url: string, connectionsMax: number): postgres.Sql {
     // Retry at once: whoever asks has a deadline of its own.
     backoff: () => 0.1,
     socket,
-    connection: { ...SESSION_SETTINGS, application_name: 'tollgate' } as Record<string, string>
+    connection: { ...SESSION_SETTINGS, ...WAIT_SETTINGS, application_name: 'tollgate' } as Record<string, string>
   } as postgres.Options<Record<string, never>>)
   // Columns are mapped by drizzle's tables, which expect Postgres's text; values come to us as text already.
   for (const oid of TEXT_OIDS) client.options.parsers[oid] = (text: string) => text

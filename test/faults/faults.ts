@@ -27,8 +27,8 @@ export interface Fault {
   mend (scene: Scene): unknown
 }
 
-/** As long as a supervisor, an operator or a virtual machine that is moved may take. */
-const FREEZE_MS = 5_000
+/** As long as a supervisor, an operator or a virtual machine that is moved may take, and longer than any wait of a session. */
+const FREEZE_MS = 6_000
 const OUTAGE_MS = 2_500
 const LAG_MAX_MS = 1_500
 const DELAY_MAX_MS = 1_000

@@ -33,11 +33,14 @@ export function expectedWindows (past: Past, { windows }: Reading): Answer[] {
   })
 }
 
-/** Windows in which something happened, and which are not shown although they have begun and the list is whole. */
+/**
+ * Windows in which something happened, and which are not shown although they have begun and the list is whole. One is no window
+ * any more: what was counted ahead of its time, in one that then began with a change that took the feature away.
+ */
 export function missingWindows (past: Past, { windows, complete }: Reading): string[] {
   const shown = new Set(windows.map(({ feature, window }) => `${feature as string} ${(window as string).split('/')[0] as string}`))
   return windowsUsed(past)
-    .filter(({ feature, start }) => complete.includes(feature) && start <= past.now)
+    .filter(({ feature, start }) => complete.includes(feature) && start <= past.now && granted(past, feature, start) !== null)
     .map(({ feature, start }) => `${feature} ${new Date(start).toISOString()}`)
     .filter(text => !shown.has(text))
 }

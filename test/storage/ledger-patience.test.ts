@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap'
 import { amountOf } from '../../src/domain/amount.ts'
-import { SESSION_SETTINGS } from '../../src/storage/session-settings.ts'
+import { SESSION_SETTINGS, WAIT_SETTINGS } from '../../src/storage/session-settings.ts'
 import { freshDatabase, postgresMissing, postgresProgramsMissing, privatePostgres } from '../fixtures/postgres.ts'
 import { tcpProxy } from '../fixtures/proxy.ts'
 import { openPostgres } from './databases.ts'
@@ -37,7 +37,7 @@ async function idles (watch: Connection): Promise<boolean> {
 }
 
 t.test('a replica that freezes with an org’s lock loses it after 5 s, and others go on', SKIP, async t => {
-  const { stores, org, other, holder, session } = await heldOrg(t, { ...SESSION_SETTINGS, application_name: 'frozen' })
+  const { stores, org, other, holder, session } = await heldOrg(t, { ...SESSION_SETTINGS, ...WAIT_SETTINGS, application_name: 'frozen' })
   const started = performance.now()
   const answer = stores.ledger.append(opOf(org, 2))
   await stores.ledger.append(opOf(other, 1))
