@@ -34,8 +34,9 @@ const STYLE = 'html, body { margin: 0; height: 100% }\n#graphiql { height: 100vh
 
 /** Keys stay in the tab: they are not kept where other pages of this address could read them later. */
 const SCRIPT = `'use strict'
-const welcome = \`# Kana's admin API. On a server that asks for keys,
-# put yours under Headers: {"authorization": "prv_..."}
+const welcome = \`# Kana's admin API. On a server that asks for keys, put yours
+# under Headers, {"authorization": "prv_..."}, and fetch the
+# schema again, by the two arrows at the left.
 
 query listPackages {
   packages(status: "ALL") {

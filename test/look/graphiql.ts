@@ -1,9 +1,9 @@
-import { chromium } from 'playwright-core'
+import { type Browser, chromium } from 'playwright-core'
 import { strict as assert } from 'node:assert'
 import { mkdirSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { openApi } from '../fixtures/api.ts'
+import { type Api, openApi } from '../fixtures/api.ts'
 import { temporaryFolder } from '../fixtures/guard.ts'
 
 /**
@@ -11,6 +11,7 @@ import { temporaryFolder } from '../fixtures/guard.ts'
  * anybody else, and leaves a screenshot to be looked at.
  */
 const { CHROMIUM = '/usr/bin/chromium' } = process.env
+const KEY = 'prv_live_0123456789abcdef'
 const FOLDER = process.argv[2] ?? 'data/look'
 
 const ends: Array<() => unknown> = []
@@ -18,27 +19,42 @@ const scope = { teardown: (end: () => unknown) => { ends.unshift(end) }, testdir
 
 async function look (): Promise<void> {
   mkdirSync(FOLDER, { recursive: true })
-  const api = await openApi(scope)
+  const browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] })
+  ends.unshift(async () => await browser.close())
+  const open = await openApi(scope)
+  await lookAt(browser, open, undefined, 'graphiql')
+  await lookAt(browser, await open.as(KEY), KEY, 'graphiql-key')
+}
+
+/** @param key typed in as the page says, where the server asks for one */
+async function lookAt (browser: Browser, api: Api, key: string | undefined, name: string): Promise<void> {
   await api.push({ 'plan:free@0': { title: 'Free', features: { 'feature:api-calls': { tiers: [{ upto: 1000 }] } } } })
   await api.app.listen({ port: 0, host: '127.0.0.1' })
   const address = `http://127.0.0.1:${(api.app.server.address() as AddressInfo).port}`
-
-  const browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] })
-  ends.unshift(async () => await browser.close())
   const page = await browser.newPage({ viewport: { width: 1400, height: 800 } })
   const asked: string[] = []
   const complaints: string[] = []
   page.on('request', request => asked.push(request.url()))
   page.on('console', message => { if (message.type() === 'error') complaints.push(message.text()) })
   page.on('pageerror', error => complaints.push(error.message))
+  const answer = page.locator('.result-window')
   await page.goto(`${address}/graphql`)
+  if (key !== undefined) {
+    await answer.getByText('Unauthenticated').first().waitFor()
+    await page.screenshot({ path: join(FOLDER, `${name}-missing.png`) })
+    await page.locator('.graphiql-editor-tool').click()
+    await page.keyboard.type(`{"authorization": "${key}"`)
+    await page.getByRole('button', { name: /Re-fetch/ }).click()
+  }
   await page.getByRole('button', { name: /Execute query/ }).click()
-  await page.locator('.result-window').getByText('"Free"', { exact: true }).waitFor()
-  await page.screenshot({ path: join(FOLDER, 'graphiql.png') })
+  await answer.getByText('"Free"', { exact: true }).waitFor()
+  await page.getByRole('button', { name: 'Show Documentation Explorer' }).click()
+  await page.getByText('Mutation', { exact: true }).first().waitFor()
+  await page.screenshot({ path: join(FOLDER, `${name}.png`) })
 
   assert.deepEqual(asked.filter(url => !url.startsWith(`${address}/`) && !url.startsWith('data:')), [], 'nobody else was asked')
   assert.deepEqual(complaints, [])
-  console.log(`${asked.length} requests, all to this service; see ${join(FOLDER, 'graphiql.png')}`)
+  console.log(`${asked.length} requests, all to this service; see ${join(FOLDER, `${name}.png`)}`)
 }
 
 try {
