@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 
-/** Of what is read for nobody; whoever sends more is cut off. */
-const REST_BYTES_MAX = 16 * 1024 * 1024
+/** Of what is read for nobody; whoever sends more is cut off, and whoever says that there is more is answered at once. */
+const REST_BYTES_MAX = 8 * 1024 * 1024
 const REST_MS_MAX = 2_000
 
 /** What Fastify calls a body that is longer than its route takes. It answers at once, and closes. */
@@ -12,7 +12,7 @@ export const BODY_TOO_LARGE = 'FST_ERR_CTP_BODY_TOO_LARGE'
  * connection, by most clients, and never reads the answer.
  */
 export async function restOfBody (request: IncomingMessage): Promise<void> {
-  if (request.readableEnded || request.destroyed) return
+  if (request.readableEnded || request.destroyed || Number(request.headers['content-length']) > REST_BYTES_MAX) return
   await new Promise<void>(resolve => {
     let bytes = 0
     const timer = setTimeout(end, REST_MS_MAX)

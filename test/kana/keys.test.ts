@@ -202,4 +202,13 @@ t.test('S12: every package of the client API shows what counts, not what that pa
   ])
 })
 
+t.test('S15: entitlements of the client API are for one more, or for as many as are asked for', async t => {
+  const headers = { authorization: made.pub, 'x-user-id': '124' }
+  const access = async (args: string): Promise<boolean> => {
+    const { data } = await client(headers, `{ currentUser { subscribedPackages { features { id entitlement${args} { access } } } } }`)
+    return data.currentUser.subscribedPackages[0].features[0].entitlement.access
+  }
+  t.strictSame([await access(''), await access('(delta: 500)'), await access('(delta: 501)'), await access('(delta: "501")')], [true, true, false, false])
+})
+
 t.end()
