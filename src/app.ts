@@ -29,6 +29,7 @@ import { environmentRoutes } from './routes/environments.ts'
 import { eventRoutes } from './routes/events.ts'
 import { featureRoutes } from './routes/features.ts'
 import { keyRoutes } from './routes/keys.ts'
+import { orgImportRoutes } from './routes/org-imports.ts'
 import { orgResourceRoutes } from './routes/org-resource.ts'
 import { orgRoutes } from './routes/orgs.ts'
 import { overrideRoutes } from './routes/overrides.ts'
@@ -139,8 +140,8 @@ export async function buildApp (options: AppOptions): Promise<FastifyInstance> {
     await guarded.register(async v1 => {
       const all = [
         reportRoutes, reportsRoutes, canRoutes, consumeRoutes, usageRoutes, reservationRoutes, costRoutes, eventRoutes, correctionRoutes,
-        planRoutes, planSaleRoutes, featureRoutes, orgRoutes, subscriptionRoutes, overrideRoutes, orgResourceRoutes, checkoutRoutes,
-        environmentRoutes, clockRoutes, keyRoutes, verifyRoutes
+        planRoutes, planSaleRoutes, featureRoutes, orgRoutes, subscriptionRoutes, overrideRoutes, orgResourceRoutes, orgImportRoutes,
+        checkoutRoutes, environmentRoutes, clockRoutes, keyRoutes, verifyRoutes
       ]
       for (const routes of all) await v1.register(routes)
     }, { prefix: '/v1' })

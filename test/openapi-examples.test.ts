@@ -51,6 +51,10 @@ const ORDER = [
   'get /v1/payment_methods',
   'get /v1/orgs',
   'get /v1/orgs/{org}',
+  'post /v1/org-imports',
+  'get /v1/org-imports',
+  'get /v1/org-imports/{id}',
+  'get /v1/orgs.csv',
   'post /v1/orgs/{org}/subscriptions',
   'get /v1/orgs/{org}/subscriptions',
   'put /v1/orgs/{org}/overrides/{feature}',
@@ -82,6 +86,7 @@ const ORDER = [
  * answer, as a person would. By operation: the parameter, and where its value comes from.
  */
 const TAKEN: Readonly<Record<string, (answers: ReadonlyMap<string, Body>) => Record<string, string>>> = {
+  'get /v1/org-imports/{id}': answers => ({ id: answers.get('post /v1/org-imports')?.id }),
   'get /v1/clock': answers => ({ id: answers.get('post /v1/clock')?.id }),
   'get /v1/keys/{id}': answers => ({ id: answers.get('post /v1/keys')?.id }),
   'post /v1/keys/{id}/rotate': answers => ({ id: answers.get('post /v1/keys')?.id }),

@@ -3,6 +3,7 @@ import { sweepClocks } from './clocks.ts'
 import { purgeDeletedOrgs } from './deleted-orgs.ts'
 import { sweepIdempotencyKeys } from './idempotency-keys.ts'
 import { every, type Loop } from './loop.ts'
+import { applyOrgImports, sweepOrgImports } from './org-imports.ts'
 import { PRUNE_EVERY_MS, pruneEvents } from './retention.ts'
 import { tidyReservations } from './reservations.ts'
 
@@ -10,6 +11,9 @@ const SWEEP_CLOCKS_EVERY_MS = 60_000
 /** Soon, also after a start: what was deleted should be gone. */
 const PURGE_ORGS_EVERY_MS = 5_000
 const SWEEP_IDEMPOTENCY_KEYS_EVERY_MS = 60_000
+/** Somebody waits for it. */
+const APPLY_IMPORTS_EVERY_MS = 1_000
+const SWEEP_IMPORTS_EVERY_MS = 60_000
 /** Looks whether it is time, and is mostly told that it is not. */
 const PRUNE_ASKED_EVERY_MS = PRUNE_EVERY_MS / 10
 const TIDY_RESERVATIONS_EVERY_MS = 600_000
@@ -34,6 +38,10 @@ export function startJobs (stores: Stores, { eventsKeptDays, eventsPruned, warn 
       error => warn(error, 'reservations could not be tidied')),
     every(SWEEP_IDEMPOTENCY_KEYS_EVERY_MS, async signal => await sweepIdempotencyKeys(stores, Date.now(), signal),
       error => warn(error, 'old idempotency keys could not be swept')),
+    every(APPLY_IMPORTS_EVERY_MS, async signal => await applyOrgImports(stores, signal),
+      error => warn(error, 'orgs could not be imported')),
+    every(SWEEP_IMPORTS_EVERY_MS, async signal => await sweepOrgImports(stores, Date.now(), signal),
+      error => warn(error, 'imports of orgs could not be swept')),
     ...(eventsKeptDays === undefined
       ? []
       : [every(PRUNE_ASKED_EVERY_MS, async signal => await pruneEvents(stores, {

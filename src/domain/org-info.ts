@@ -27,6 +27,8 @@ export interface ProfileChange {
   readonly email?: string | null
   readonly billingId?: string | null
   readonly name?: string | null
+  readonly description?: string | null
+  readonly phone?: string | null
   readonly metadata?: Properties | null
 }
 

@@ -26,9 +26,17 @@ export interface ListedOrg {
   readonly info: OrgInfo
 }
 
+export interface OrgProfile {
+  readonly key: number
+  readonly name: string
+  readonly info: OrgInfo
+}
+
 export interface OrgList {
   /** By age, after the org with this key. Of a plan or feature that few hold, a page looks at every subscription once. */
   byAge (environment: string, filter: OrgFilter, after: number, now: Instant, countMax: number): Promise<Page<ListedOrg>>
+  /** What is known of orgs besides what they hold, by age. */
+  profiles (environment: string, after: number, countMax: number): Promise<Page<OrgProfile>>
   /** By id, in the order of its bytes. */
   byName (environment: string, prefix: string, after: string | null, countMax: number): Promise<Page<ListedOrg>>
 }
@@ -85,6 +93,12 @@ export function orgList (database: Database, orgStore: Orgs): OrgList {
             .where(and(eq(orgs.environment, environment), isNull(orgs.deletedAt), gt(orgs.id, sql`${after}::bigint`)))
             .orderBy(asc(orgs.id)).limit(countMax + 1)).map(({ key }) => key)
       return await loaded(pageOf(keys, countMax, key => [key]))
+    },
+    profiles: async (environment, after, countMax) => {
+      const rows = await db.select({ key: orgs.id, name: orgs.name, info: orgs.info }).from(orgs)
+        .where(and(eq(orgs.environment, environment), isNull(orgs.deletedAt), gt(orgs.id, after)))
+        .orderBy(asc(orgs.id)).limit(countMax + 1)
+      return pageOf(rows, countMax, ({ key }) => [key])
     },
     byName: async (environment, prefix, after, countMax) => {
       const rows = await db.select({ key: orgs.id, name: orgs.name }).from(orgs)

@@ -16,6 +16,7 @@ import { type LedgerReader, ledgerReader } from './ledger-reader.ts'
 import { migrateLedger } from './migrate.ts'
 import type { Mirror, Publication } from './mirror.ts'
 import { type OrgDeletion, orgDeletion } from './org-deletion.ts'
+import { type OrgImports, orgImportStore } from './org-imports.ts'
 import { type OrgList, orgList } from './org-list.ts'
 import { type Orgs, orgStore } from './orgs.ts'
 import { type Overrides, overrideStore } from './overrides.ts'
@@ -51,6 +52,7 @@ export interface Stores {
   readonly idempotencyKeys: IdempotencyKeys
   readonly orgs: Orgs
   readonly orgList: OrgList
+  readonly orgImports: OrgImports
   readonly orgDeletion: OrgDeletion
   readonly planHolders: PlanHolders
   readonly planSales: PlanSales
@@ -105,6 +107,7 @@ export async function openStores ({ database: unwatched, mirrorFor, mirrorAgeMax
     idempotencyKeys: idempotencyKeyStore(database),
     orgs,
     orgList: orgList(database, orgs),
+    orgImports: orgImportStore(database),
     orgDeletion: orgDeletion(database),
     planHolders: planHolders(database),
     planSales: planSales(database),

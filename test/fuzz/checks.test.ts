@@ -8,7 +8,7 @@ import { curlOf, type Sent, sendable } from './sending.ts'
 import { differences, tableChecksums } from './table-checksums.ts'
 import { changed, jsonOf, jsonText, placesIn, urlText } from './value.ts'
 
-const OPERATION: Operation = { name: 'post /v1/report', method: 'POST', path: '/v1/report', parameters: [{ name: 'org', in: 'query' }], body: {} }
+const OPERATION: Operation = { name: 'post /v1/report', method: 'POST', path: '/v1/report', parameters: [{ name: 'org', in: 'query' }], body: {}, file: undefined }
 const SENT: Sent = { method: 'POST', url: '/v1/report?a%2Fb=1', headers: { accept: '*/*' }, payload: Buffer.from('{"n":{"x":[1]},"z":null}'), queried: ['a/b'] }
 const PROBLEM = {
   type: 'urn:tollgate:error:invalid_request', title: 'The request is not valid', status: 400, detail: 'no', code: 'invalid_request', message: 'no'

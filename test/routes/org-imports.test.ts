@@ -1,0 +1,19 @@
+import { test } from 'tap'
+import { openApi } from '../fixtures/api.ts'
+import { postgresMissing } from '../fixtures/postgres.ts'
+import { redisMissing } from '../fixtures/redis.ts'
+import { orgImportSpecification } from './org-imports-specification.ts'
+
+test('files of orgs on the embedded ledger', async t => await orgImportSpecification(t, await openApi(t)))
+
+test('files of orgs on Postgres and Redis', { skip: postgresMissing || redisMissing }, async t =>
+  await orgImportSpecification(t, await openApi(t, { on: 'servers' })))
+
+test('a refusal in the middle of a file reaches whoever still sends it', async t => {
+  const api = await openApi(t)
+  const address = await api.app.listen({ port: 0 })
+  const file = `org,name\norg:a,"x"y\n${'org:b,x\n'.repeat(200_000)}`
+  const response = await fetch(`${address}/v1/org-imports`, { method: 'POST', headers: { 'content-type': 'text/csv' }, body: file })
+  t.equal(response.status, 400)
+  t.hasStrict(await response.json(), { message: 'line 2, cell 2: after a closing quote a comma or the end of the line must come' })
+})
