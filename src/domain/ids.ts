@@ -127,6 +127,11 @@ export function commitId (reservation: string): string {
   return `${reservation}${COMMIT_SUFFIX}`
 }
 
+/** What an event of an org is called in the org that it was merged into, where that has one of the same id. */
+export function mergedId (org: string, id: string): string {
+  return `${org.slice(ORG_PREFIX.length)}/${id}`
+}
+
 export function parseEventId (text: string, pointer = '/id'): string {
   if (text.length > EVENT_ID_MAX || !PRINTABLE.test(text)) {
     throw new TollgateError('invalid_id', `id must be 1 to ${EVENT_ID_MAX} printable characters`, { pointer })

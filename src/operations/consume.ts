@@ -5,7 +5,7 @@ import { grantAt, type Org } from '../domain/org.ts'
 import type { Window } from '../domain/window.ts'
 import type { Denied, Recorded } from '../storage/ledger-op.ts'
 import type { Stores } from '../storage/stores.ts'
-import { judgeUnseen, prepareCount, type Prepared, type Usage } from './count.ts'
+import { judgeUnseen, opIn, prepareCount, type Prepared, type Usage } from './count.ts'
 import { counting, orgToAsk, UNSEEN } from './org.ts'
 
 /** `ok`: counted. Else nothing was, and the figures are those on which that was decided. */
@@ -39,12 +39,12 @@ export interface Consumed {
  */
 export async function consume (stores: Stores, usage: Usage): Promise<Consumed> {
   const prepared = await prepareCount(stores, 'consume', usage)
-  const { org: name, told, op } = prepared
+  const { org: name, told } = prepared
   const known = await orgToAsk(stores, told, name, '/org')
   const denied = known.key === UNSEEN ? deniedUnseen(known, prepared) : undefined
   if (denied !== undefined) return consumedAs(prepared, denied)
   const answer = await counting(stores, told, name, unseen => judgeUnseen(prepared, unseen),
-    async org => await stores.ledger.append({ org, ...op }))
+    async org => await stores.ledger.append(await opIn(stores, prepared, org)))
   return consumedAs(prepared, answer)
 }
 

@@ -1,12 +1,13 @@
 import { type Amount, amountText } from '../domain/amount.ts'
 import { apply, EMPTY, remaining, reportable } from '../domain/counter.ts'
 import type { Instant } from '../domain/entitlement.ts'
-import { parseEventId, parseFeature, parseOrg } from '../domain/ids.ts'
+import { mergedId, parseEventId, parseFeature, parseOrg } from '../domain/ids.ts'
 import { grantAt, type Org } from '../domain/org.ts'
 import { canonicalJson, type Properties } from '../domain/properties.ts'
 import { instantOfUse } from '../domain/time.ts'
 import type { Window } from '../domain/window.ts'
 import type { CountOp, Recorded } from '../storage/ledger-op.ts'
+import { available } from '../storage/ledger-reader.ts'
 import type { Stores } from '../storage/stores.ts'
 import { newEventId } from './event-id.ts'
 import { fingerprint } from './fingerprint.ts'
@@ -83,6 +84,15 @@ export function judgeUnseen ({ told, op }: Prepared<'report' | 'consume'>, unsee
   const held = unseen.features.get(op.feature)
   const { aggregate } = reportable(held === undefined ? null : grantAt(unseen, held, op.at, told.now))
   apply(EMPTY, aggregate, op)
+}
+
+/** Sent again under the id of an org that was merged since, an event may have another id there. */
+export async function opIn<Kind extends 'report' | 'consume'> (
+  stores: Stores, { org: name, op }: Prepared<Kind>, org: Org
+): Promise<Omit<CountOp<Kind>, 'org'> & { readonly org: Org }> {
+  if (org.name === name || !op.idGiven) return { org, ...op }
+  const id = mergedId(name, op.id)
+  return await available(stores.eventLog.find(org.key, id)) === undefined ? { org, ...op } : { org, ...op, id }
 }
 
 export function countedAs (

@@ -1,7 +1,7 @@
 import type { Amount } from '../domain/amount.ts'
 import { cursorText, parseCursor } from '../domain/cursor.ts'
 import type { Instant } from '../domain/entitlement.ts'
-import { parseEventId, parseFeature, parseOrg } from '../domain/ids.ts'
+import { mergedId, parseEventId, parseFeature, parseOrg } from '../domain/ids.ts'
 import { LAST_INSTANT } from '../domain/time.ts'
 import { TollgateError } from '../errors.ts'
 import type { EventPlace, LoggedEvent } from '../storage/event-log.ts'
@@ -84,10 +84,13 @@ export interface EventHistory extends LoggedEvent {
 /** @throws TollgateError `org_not_found`, `event_not_found` */
 export async function getEvent (stores: Stores, environment: string, org: string, id: string): Promise<EventHistory> {
   const wanted = parseEventId(id, '?id')
-  const key = await orgKey(stores, environment, org)
-  const event = key === UNSEEN ? undefined : await available(stores.eventLog.find(key, wanted))
+  const { key, name } = await orgFromLedger(stores, await present(stores, environment), parseOrg(org, '?org'))
+  const find = async (id: string): Promise<LoggedEvent | undefined> =>
+    key === UNSEEN ? undefined : await available(stores.eventLog.find(key, id))
+  // Of an org that was merged into another, which may have had an event of the same id.
+  const event = (name === org ? undefined : await find(mergedId(org, wanted))) ?? await find(wanted)
   if (event === undefined) throw new TollgateError('event_not_found', `${org} has no event ${wanted}`)
-  const corrections = await available(stores.eventLog.corrections(key, wanted))
+  const corrections = await available(stores.eventLog.corrections(key, event.id))
   // The one that was found first may have been voided since.
   const voided = corrections.some(({ mode }) => mode === 'void')
   const countsAs = voided || event.refersTo !== null ? null : (corrections.at(-1) ?? event).amount

@@ -20,6 +20,7 @@ import { present } from './time.ts'
 const ORG = '?org'
 const BY_AGE = 'orgs'
 const BY_ID = 'orgs-by-id'
+const SHARING_EMAIL = 'orgs-sharing-email'
 
 /** What is undefined chooses nothing. */
 export interface OrgQuestion extends ListRequest {
@@ -29,6 +30,8 @@ export interface OrgQuestion extends ListRequest {
   readonly plan: string | undefined
   /** Held now; with a plan: through that plan. */
   readonly feature: string | undefined
+  /** What may be a mistake: no billing id, or an e-mail that others have as well. Alone. */
+  readonly suspect?: 'withoutBillingId' | 'sharingEmail' | undefined
 }
 
 /** An org as of now. */
@@ -42,12 +45,22 @@ export interface OrgView {
 }
 
 /** By age; by id where a prefix alone chooses. */
-export async function listOrgs (stores: Stores, { environment, cursor, countMax, ...sent }: OrgQuestion): Promise<Listed<OrgView>> {
+export async function listOrgs (
+  stores: Stores, { environment, cursor, countMax, suspect, ...sent }: OrgQuestion
+): Promise<Listed<OrgView>> {
   const prefix = sent.prefix === undefined ? undefined : parseOrgPrefix(sent.prefix, '?prefix')
   const plan = sent.plan === undefined ? undefined : parsePlanRef(sent.plan, '?plan')
   const feature = sent.feature === undefined ? undefined : parseFeature(sent.feature, '?feature')
   const { now } = await present(stores, environment)
   const show = ({ items, next }: Page<ListedOrg>): Page<OrgView> => ({ items: items.map(({ org, info }) => viewOf(org, info, now)), next })
+  if (suspect === 'sharingEmail') {
+    const after = cursor === undefined ? null : emailPlace(cursor)
+    return listed(SHARING_EMAIL, show(await available(stores.orgList.sharingEmail(environment, after, countMax))))
+  }
+  if (suspect === 'withoutBillingId') {
+    const [after = 0] = cursor === undefined ? [] : parseCursor(cursor, BY_AGE, 1)
+    return listed(BY_AGE, show(await available(stores.orgList.withoutBillingId(environment, after, countMax))))
+  }
   if (prefix !== undefined && plan === undefined && feature === undefined) {
     const [after = null] = cursor === undefined ? [] : parseTextCursor(cursor, BY_ID, 1)
     return listed(BY_ID, show(await available(stores.orgList.byName(environment, prefix, after, countMax))))
@@ -55,6 +68,17 @@ export async function listOrgs (stores: Stores, { environment, cursor, countMax,
   const [after = 0] = cursor === undefined ? [] : parseCursor(cursor, BY_AGE, 1)
   return listed(BY_AGE, show(await available(stores.orgList.byAge(environment, { prefix, plan, feature }, after, now, countMax))))
 }
+
+/** An e-mail may have characters that no cursor has, so it is encoded there. */
+function emailPlace (cursor: string): readonly [email: string, org: number] {
+  const [email = '', key = ''] = parseTextCursor(cursor, SHARING_EMAIL, 2)
+  try {
+    if (ORG_KEY.test(key) && !email.includes('%00')) return [decodeURIComponent(email), Number(key)]
+  } catch {}
+  throw new TollgateError('invalid_request', 'cursor must be one that a page of this list gave', { pointer: '?cursor' })
+}
+
+const ORG_KEY = /^\d{1,10}$/
 
 /** @throws TollgateError `not_found` */
 export async function readOrg (stores: Stores, environment: string, text: string): Promise<OrgView> {

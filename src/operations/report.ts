@@ -1,5 +1,5 @@
 import type { Stores } from '../storage/stores.ts'
-import { type Counted, countedAs, judgeUnseen, prepareCount, type Usage } from './count.ts'
+import { type Counted, countedAs, judgeUnseen, opIn, prepareCount, type Usage } from './count.ts'
 import { counting } from './org.ts'
 
 /**
@@ -9,6 +9,6 @@ import { counting } from './org.ts'
 export async function report (stores: Stores, usage: Usage): Promise<Counted> {
   const prepared = await prepareCount(stores, 'report', usage)
   const recorded = await counting(stores, prepared.told, prepared.org, unseen => judgeUnseen(prepared, unseen),
-    async org => await stores.ledger.append({ org, ...prepared.op }))
+    async org => await stores.ledger.append(await opIn(stores, prepared, org)))
   return countedAs(prepared, recorded)
 }

@@ -11,7 +11,8 @@ import { problems, Time, timeText } from './schemas.ts'
 
 const CSV = 'text/csv'
 const COLUMNS = ORG_COLUMNS.map(name => `\`${name}\``).join(', ')
-const EXAMPLE = 'org,name,email,billingId,metadata\norg:acme,Acme,ops@acme.example,cus_Lp1bSKob4laHDD,"{""tier"":""gold""}"\n'
+const EXAMPLE = 'org,name,email,billingId,metadata\norg:acme,Acme,ops@acme.example,cus_Lp1bSKob4laHDD,"{""tier"":""gold""}"\n' +
+  'org:acme-again,Acme again,ops@acme.example,,\n'
 
 const File = Type.Unsafe({ description: `The first line names the columns: ${COLUMNS}`, examples: [EXAMPLE] })
 

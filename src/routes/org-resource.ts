@@ -1,5 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
+import { TollgateError } from '../errors.ts'
+import { mergeOrgs } from '../operations/org-merge.ts'
 import { deleteOrg, listOrgs, type OrgView, putTimeZone, readOrg } from '../operations/orgs.ts'
 import { NextCursor, Paging, paging } from './page.ts'
 import { OrgId, OrgInfo, problems, SubscriptionAnswer, subscriptionAnswer, Time, timeText } from './schemas.ts'
@@ -23,12 +25,20 @@ const Query = Type.Object({
   prefix: Type.Optional(Type.String({ maxLength: 300, description: 'What ids begin with: `org:ac`' })),
   plan: Type.Optional(Type.String({ maxLength: 500, description: 'Orgs that hold all of `plan:pro@1` now' })),
   feature: Type.Optional(Type.String({ maxLength: 300, description: 'Orgs that hold this feature now; with `plan`, through that plan' })),
+  missing: Type.Optional(Type.Unsafe<'billingId'>({ type: 'string', enum: ['billingId'], description: 'Orgs without a billing id' })),
+  shared: Type.Optional(Type.Unsafe<'email'>({
+    type: 'string', enum: ['email'], description: 'Orgs whose e-mail others have as well, those that share one together'
+  })),
   ...Paging
 }, { additionalProperties: false })
 
 const Changes = Type.Object({
   timeZone: Type.String({ maxLength: 64, description: 'IANA name' })
 }, { additionalProperties: false, examples: [{ timeZone: 'Europe/Berlin' }] })
+
+const Merge = Type.Object({
+  from: Type.String({ maxLength: 300, description: 'The org that will be no more' })
+}, { additionalProperties: false, examples: [{ from: 'org:acme-again' }] })
 
 const Confirm = Type.Object({
   // No example: whoever deletes types it.
@@ -41,12 +51,17 @@ export const orgResourceRoutes: FastifyPluginAsyncTypebox = async app => {
     schema: {
       tags: ['orgs'],
       summary: 'List orgs',
-      description: 'Oldest first; by id where a prefix alone chooses.',
+      description: 'Oldest first; by id where a prefix alone chooses, by e-mail with `shared`. `missing` and `shared` choose alone.',
       querystring: Query,
       response: { 200: Type.Object({ orgs: Type.Array(Listed), nextCursor: NextCursor }), ...problems }
     }
-  }, async ({ query: { prefix, plan, feature, ...query }, principal: { environment } }) => {
-    const { items, nextCursor } = await listOrgs(app.stores, { environment, prefix, plan, feature, ...paging(query) })
+  }, async ({ query: { missing, shared, prefix, plan, feature, ...query }, principal: { environment } }) => {
+    const suspect = shared === undefined ? missing && 'withoutBillingId' : 'sharingEmail'
+    if (suspect !== undefined && [missing && shared, prefix, plan, feature].some(other => other !== undefined)) {
+      const name = shared === undefined ? 'missing' : 'shared'
+      throw new TollgateError('invalid_request', `${name} chooses alone: leave the others out`, { pointer: `?${name}` })
+    }
+    const { items, nextCursor } = await listOrgs(app.stores, { environment, prefix, plan, feature, suspect, ...paging(query) })
     return { orgs: items.map(listed), nextCursor }
   })
 
@@ -67,6 +82,21 @@ export const orgResourceRoutes: FastifyPluginAsyncTypebox = async app => {
     }
   }, async ({ params: { org }, body: { timeZone }, principal: { environment } }) =>
     whole(await putTimeZone(app.stores, environment, org, timeZone)))
+
+  app.post('/orgs/:org/merge', {
+    config: { scope: 'admin' },
+    schema: {
+      tags: ['orgs'],
+      summary: 'Merge another org into this one',
+      description: 'What the other one holds and has used is this one\'s from then on, in the same windows: sums and counts add up, and of a maximum or a ' +
+        'last value there is one for both. Its id leads here. Events that have the id of one of this org are `<old id>/<event id>`, and the old org\'s ' +
+        'id finds them by their own. What is known of this one stays, and what was known of the other one alone is added. There is no way back. Sent again, ' +
+        'it does nothing.',
+      params: Params,
+      body: Merge,
+      response: { 200: Read, ...problems }
+    }
+  }, async ({ params: { org }, body: { from }, principal: { environment } }) => whole(await mergeOrgs(app.stores, environment, org, from)))
 
   app.delete('/orgs/:org', {
     config: { scope: 'admin' },

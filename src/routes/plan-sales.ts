@@ -89,7 +89,7 @@ export const planSaleRoutes: FastifyPluginAsyncTypebox = async app => {
   }, async ({ params: { plan }, principal: { environment } }) => ({ plan, addons: await readAddons(app.stores, environment, plan) }))
 
   app.post('/billing-templates', {
-    config: { scope: 'admin' },
+    config: { scope: 'admin', idempotency: 'keep' },
     schema: {
       tags: ['plans'],
       summary: 'Name a plan at one of its prices',

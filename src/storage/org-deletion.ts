@@ -1,5 +1,5 @@
 import { and, eq, sql } from 'drizzle-orm'
-import { type Database, orm, type Session, type Statement } from './database.ts'
+import { type Database, type Orm, orm, type Session, type Statement } from './database.ts'
 import { orgs, overrides, subscriptions } from './schema.ts'
 import { orgAliases } from './schema-kana.ts'
 
@@ -36,11 +36,7 @@ export function orgDeletion (database: Database): OrgDeletion {
       await db.delete(subscriptions).where(eq(subscriptions.org, known.key))
       await db.delete(overrides).where(eq(overrides.org, known.key))
       await db.delete(orgAliases).where(eq(orgAliases.org, known.key))
-      const [row] = await db.update(orgs)
-        // No id of an org begins like this.
-        .set({ name: `${TOMBSTONE}:${known.key}`, info: {}, deletedAt: Date.now(), version: sql`${orgs.version} + 1` })
-        .where(eq(orgs.id, known.key)).returning({ key: orgs.id, version: orgs.version })
-      return row
+      return await entomb(db, known.key)
     }),
     purge: async () => await database.transaction(async session => {
       const [found] = await session.run([NEXT])
@@ -52,6 +48,15 @@ export function orgDeletion (database: Database): OrgDeletion {
       return true
     })
   }
+}
+
+/** What an org leaves behind that is no more, and holds nothing. */
+export async function entomb (db: Orm, key: number): Promise<DeletedOrg> {
+  const [row] = await db.update(orgs)
+    // No id of an org begins like this.
+    .set({ name: `${TOMBSTONE}:${key}`, info: {}, deletedAt: Date.now(), version: sql`${orgs.version} + 1` })
+    .where(eq(orgs.id, key)).returning({ key: orgs.id, version: orgs.version })
+  return row as DeletedOrg
 }
 
 const TOMBSTONE = 'deleted'

@@ -35,6 +35,10 @@ export interface OrgProfile {
 export interface OrgList {
   /** By age, after the org with this key. Of a plan or feature that few hold, a page looks at every subscription once. */
   byAge (environment: string, filter: OrgFilter, after: number, now: Instant, countMax: number): Promise<Page<ListedOrg>>
+  /** Those without one at a payment provider, by age. */
+  withoutBillingId (environment: string, after: number, countMax: number): Promise<Page<ListedOrg>>
+  /** Those whose e-mail others have as well, in whatever case, by e-mail and age. @param after where the page before ended */
+  sharingEmail (environment: string, after: readonly [email: string, org: number] | null, countMax: number): Promise<Page<ListedOrg>>
   /** What is known of orgs besides what they hold, by age. */
   profiles (environment: string, after: number, countMax: number): Promise<Page<OrgProfile>>
   /** By id, in the order of its bytes. */
@@ -93,6 +97,25 @@ export function orgList (database: Database, orgStore: Orgs): OrgList {
             .where(and(eq(orgs.environment, environment), isNull(orgs.deletedAt), gt(orgs.id, sql`${after}::bigint`)))
             .orderBy(asc(orgs.id)).limit(countMax + 1)).map(({ key }) => key)
       return await loaded(pageOf(keys, countMax, key => [key]))
+    },
+    withoutBillingId: async (environment, after, countMax) => {
+      const rows = await db.select({ key: orgs.id }).from(orgs).where(and(
+        eq(orgs.environment, environment), isNull(orgs.deletedAt), sql`${orgs.info}->>'billingId' is null`, gt(orgs.id, after)
+      )).orderBy(asc(orgs.id)).limit(countMax + 1)
+      return await loaded(pageOf(rows.map(({ key }) => key), countMax, key => [key]))
+    },
+    sharingEmail: async (environment, after, countMax) => {
+      const rows = await db.execute<{ key: number, email: string }>(sql`
+        select o.id as key, lower(left(o.info->>'email', 320)) as email from orgs o
+        where o.environment = ${environment} and o.info->>'email' is not null and o.deleted_at is null
+          and (${after === null}::bool or (lower(left(o.info->>'email', 320)), o.id) > (${after?.[0] ?? ''}::text, ${after?.[1] ?? 0}::bigint))
+          and exists (
+            select from orgs other where other.environment = ${environment} and other.info->>'email' is not null and other.deleted_at is null
+              and lower(left(other.info->>'email', 320)) = lower(left(o.info->>'email', 320)) and other.id <> o.id
+          )
+        order by lower(left(o.info->>'email', 320)), o.id limit ${countMax + 1}::int`)
+      const { items, next } = pageOf(rows, countMax, ({ key, email }) => [encodeURIComponent(email), String(key)])
+      return await loaded({ items: items.map(({ key }) => key), next })
     },
     profiles: async (environment, after, countMax) => {
       const rows = await db.select({ key: orgs.id, name: orgs.name, info: orgs.info }).from(orgs)

@@ -18,7 +18,7 @@ const LOAD_LIMITS = { batchMax: 1_000, inFlightMax: 2, waitingMax: 20_000 }
 export interface Orgs {
   /** What this process last saw of the org, however old. */
   cached (environment: string, name: string): Org | undefined
-  /** As the ledger has it now; undefined if there is no such org. */
+  /** As the ledger has it now, also by the id of one that was merged into it; undefined if there is no such org. */
   load (environment: string, name: string): Promise<Org | undefined>
   /** As a transaction sees them. Not remembered: it may have changed them itself, and may yet be rolled back. */
   loadLocked (keys: readonly number[], session: Session): Promise<ReadonlyMap<number, Org>>
@@ -48,6 +48,11 @@ const byName = prepare<'environments' | 'names'>(sql`
   from unnest(${sql.placeholder('environments')}::text[], ${sql.placeholder('names')}::text[]) as wanted (environment, name)
   join ${orgs} on ${orgs.environment} = wanted.environment and ${orgs.name} = wanted.name ${HELD}`)
 
+const byAlias = prepare<'environments' | 'names'>(sql`
+  select a.environment, a.name, a.org
+  from unnest(${sql.placeholder('environments')}::text[], ${sql.placeholder('names')}::text[]) as wanted (environment, name)
+  join org_aliases a on a.environment = wanted.environment and a.name = wanted.name`)
+
 const byKey = prepare<'keys'>(sql`
   select ${COLUMNS} from unnest(${sql.placeholder('keys')}::int[]) as wanted (id)
   join ${orgs} on ${orgs.id} = wanted.id and ${orgs.deletedAt} is null ${HELD}`)
@@ -73,12 +78,27 @@ export function orgStore (database: Database, plans: Catalog): Orgs {
     const found = await assemble(result, plans, undefined)
     for (const org of found) remember(org)
     const named = new Map(found.map(org => [cacheKey(org.environment, org.name), org]))
-    return wanted.map(({ environment, name }) => {
-      const org = named.get(cacheKey(environment, name))
-      if (org === undefined) snapshots.delete(cacheKey(environment, name))
-      return org
-    })
+    const unknown = distinct.filter(({ environment, name }) => !named.has(cacheKey(environment, name)))
+    for (const { environment, name } of unknown) snapshots.delete(cacheKey(environment, name))
+    const formerly = unknown.length === 0 ? new Map<string, Org>() : await loadFormer(unknown)
+    return wanted.map(({ environment, name }) => named.get(cacheKey(environment, name)) ?? formerly.get(cacheKey(environment, name)))
   }, LOAD_LIMITS)
+
+  /** Those that an id led to before its org was merged into another. */
+  async function loadFormer (wanted: ReadonlyArray<{ environment: string, name: string }>): Promise<Map<string, Org>> {
+    const [result] = await database.run([byAlias({
+      environments: makePgArray(wanted.map(({ environment }) => environment)), names: makePgArray(wanted.map(({ name }) => name))
+    })])
+    const rows = (result?.rows ?? []) as ReadonlyArray<readonly [environment: string, name: string, org: number]>
+    if (rows.length === 0) return new Map()
+    const [held] = await database.run([byKey({ keys: makePgArray([...new Set(rows.map(([, , org]) => org))]) })])
+    const found = new Map((await assemble(held, plans, undefined)).map(org => [org.key, org]))
+    for (const org of found.values()) remember(org)
+    return new Map(rows.flatMap(([environment, name, key]) => {
+      const org = found.get(key)
+      return org === undefined ? [] : [[cacheKey(environment, name), org] as const]
+    }))
+  }
 
   return {
     cached: (environment, name) => snapshots.get(cacheKey(environment, name)),

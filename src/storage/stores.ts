@@ -18,6 +18,7 @@ import type { Mirror, Publication } from './mirror.ts'
 import { type OrgDeletion, orgDeletion } from './org-deletion.ts'
 import { type OrgImports, orgImportStore } from './org-imports.ts'
 import { type OrgList, orgList } from './org-list.ts'
+import { type OrgMerge, orgMerge } from './org-merge.ts'
 import { type Orgs, orgStore } from './orgs.ts'
 import { type Overrides, overrideStore } from './overrides.ts'
 import { type Plans, planStore } from './plans.ts'
@@ -54,6 +55,7 @@ export interface Stores {
   readonly orgList: OrgList
   readonly orgImports: OrgImports
   readonly orgDeletion: OrgDeletion
+  readonly orgMerge: OrgMerge
   readonly planHolders: PlanHolders
   readonly planSales: PlanSales
   readonly subscriptions: Subscriptions
@@ -109,6 +111,7 @@ export async function openStores ({ database: unwatched, mirrorFor, mirrorAgeMax
     orgList: orgList(database, orgs),
     orgImports: orgImportStore(database),
     orgDeletion: orgDeletion(database),
+    orgMerge: orgMerge(database, orgs),
     planHolders: planHolders(database),
     planSales: planSales(database),
     subscriptions: subscriptionStore(database, orgs),

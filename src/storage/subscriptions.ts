@@ -8,9 +8,10 @@ import type { ScheduleChange, Subscription } from '../domain/schedule.ts'
 import { TollgateError } from '../errors.ts'
 import { instantArray, plainArray } from './arrays.ts'
 import { addCheckout, completeCheckout } from './checkouts.ts'
-import { type Database, orm, prepare, type Session, sqlState, type Statement } from './database.ts'
+import { type Database, type Orm, orm, prepare, type Session, sqlState, type Statement } from './database.ts'
 import type { Orgs } from './orgs.ts'
 import { events, orgs, overrides, reservations, subscriptions } from './schema.ts'
+import { orgAliases } from './schema-kana.ts'
 
 /** An org whose row is locked, for as long as the transaction lasts. */
 export interface LockedOrg {
@@ -79,8 +80,10 @@ export function subscriptionStore (database: Database, orgStore: Orgs): Subscrip
   async function locked (
     session: Session, environment: string, name: string, created: boolean, renamed: (name: string) => void
   ): Promise<LockedOrg | undefined> {
-    const [row] = await orm(session).select({ id: orgs.id, info: orgs.info }).from(orgs)
+    const db = orm(session)
+    const [named] = await db.select({ id: orgs.id, info: orgs.info }).from(orgs)
       .where(and(eq(orgs.environment, environment), eq(orgs.name, name))).for('no key update')
+    const row = named ?? await lockFormer(db, environment, name)
     if (row === undefined) return undefined
     const org = (await orgStore.loadLocked([row.id], session)).get(row.id) as Org
     return lockedOrg(session, org, created, row.info, renamed)
@@ -91,8 +94,10 @@ export function subscriptionStore (database: Database, orgStore: Orgs): Subscrip
       let nameAfter = name
       const value = await database.transaction(async session => {
         for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt += 1) {
-          const created = await orm(session).insert(orgs).values({ environment, name, createdAt: now })
-            .onConflictDoNothing().returning({ id: orgs.id })
+          const created = await orm(session).execute(sql`
+            insert into orgs (environment, name, created_at) select ${environment}, ${name}, ${new Date(now).toISOString()}::timestamptz
+            where not exists (select from org_aliases where environment = ${environment} and name = ${name})
+            on conflict do nothing returning id`)
           const org = await locked(session, environment, name, created.length > 0, next => { nameAfter = next })
           if (org !== undefined) return await work(org)
         }
@@ -126,6 +131,14 @@ export function subscriptionStore (database: Database, orgStore: Orgs): Subscrip
       return row?.name
     }
   }
+}
+
+/** The org into which one of that name was merged. */
+async function lockFormer (db: Orm, environment: string, name: string): Promise<{ id: number, info: OrgInfo } | undefined> {
+  const alias = db.select({ org: orgAliases.org }).from(orgAliases)
+    .where(and(eq(orgAliases.environment, environment), eq(orgAliases.name, name)))
+  const [row] = await db.select({ id: orgs.id, info: orgs.info }).from(orgs).where(inArray(orgs.id, alias)).for('no key update')
+  return row
 }
 
 function lockedOrg (

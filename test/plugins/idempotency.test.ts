@@ -2,20 +2,20 @@ import t, { type Test } from 'tap'
 import { sweepIdempotencyKeys } from '../../src/background/idempotency-keys.ts'
 import { createKey } from '../../src/operations/keys.ts'
 import { type Api, openApi, type Reply } from '../fixtures/api.ts'
-import { exampleOf, operationsOf } from '../fixtures/operations.ts'
+import { exampleOf, filledIn, type Operation, operationsOf } from '../fixtures/operations.ts'
 import { freshDatabase, postgresMissing } from '../fixtures/postgres.ts'
 import { freshRedis, redisMissing } from '../fixtures/redis.ts'
 
 /** What a key does for each POST: whoever adds one decides. */
 const KEEPS_ITS_ANSWER = [
-  '/v1/push', '/v1/plans', '/v1/subscribe', '/v1/orgs/{org}/subscriptions', '/v1/checkout', '/v1/clock', '/v1/keys', '/v1/keys/{id}/rotate'
+  '/v1/push', '/v1/plans', '/v1/billing-templates', '/v1/subscribe', '/v1/orgs/{org}/subscriptions', '/v1/checkout', '/v1/clock', '/v1/keys', '/v1/keys/{id}/rotate'
 ]
 const IS_THE_EVENTS_ID = [
   '/v1/report', '/v1/consume', '/v1/reports', '/v1/reservations', '/v1/events/{id}/amend', '/v1/events/{id}/void'
 ]
 /** Sent again, they change nothing more, key or no key. */
 const CREATES_NOTHING = [
-  '/v1/can', '/v1/verify', '/v1/billing-templates', '/v1/plans/{plan}/publish', '/v1/plans/{plan}/archive', '/v1/keys/{id}/revoke',
+  '/v1/can', '/v1/verify', '/v1/org-imports', '/v1/orgs/{org}/merge', '/v1/plans/{plan}/publish', '/v1/plans/{plan}/archive', '/v1/keys/{id}/revoke',
   '/v1/reservations/{id}/commit', '/v1/reservations/{id}/release', '/v1/reservations/{id}/extend'
 ]
 
@@ -44,7 +44,9 @@ async function specification (t: Test, api: Api): Promise<void> {
 
   await t.test('every POST that creates is carried out once, and answered the same again', async t => {
     const operations = await operationsOf(api)
+    const linkPrice = operations.find(({ name }) => name === 'put /v1/plans/{plan}/prices') as Operation
     for (const path of KEEPS_ITS_ANSWER) {
+      if (path === '/v1/billing-templates') await api.send(filledIn(linkPrice))
       const { body } = operations.find(({ name }) => name === `post ${path}`) ?? {}
       const [known] = (await api.get('/v1/keys')).body.keys ?? []
       const url = path.replace('{org}', 'org:acme').replace('{id}', known?.id)

@@ -67,6 +67,7 @@ const ROUTES: Record<string, Scope | 'anyone' | 'kana'> = {
   'GET /v1/orgs/:org': 'read',
   'PATCH /v1/orgs/:org': 'admin',
   'DELETE /v1/orgs/:org': 'admin',
+  'POST /v1/orgs/:org/merge': 'admin',
   'GET /v1/orgs/:org/subscriptions': 'read',
   'POST /v1/orgs/:org/subscriptions': 'write',
   'GET /v1/subscriptions/:id': 'read',
