@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Payments } from './domain/payment.ts'
 import { TollgateError } from './errors.ts'
 import { adminApi } from './kana/admin.ts'
+import { kanaCli } from './kana/cli.ts'
 import { clientApi } from './kana/client.ts'
 import { accessBy } from './operations/access.ts'
 import checkoutPage from './pages/checkout.ts'
@@ -145,6 +146,7 @@ export async function buildApp (options: AppOptions): Promise<FastifyInstance> {
       ]
       for (const routes of all) await v1.register(routes)
     }, { prefix: '/v1' })
+    await guarded.register(kanaCli, { prefix: '/cli' })
     // For short scripts; the document shows the long form only.
     await guarded.register(async short => {
       short.addHook('onRoute', route => { route.schema = { ...route.schema, hide: true } })

@@ -75,7 +75,7 @@ const CURRENCY = /^[a-z]{3}$/
 /** How long an interval is, as windows have it. */
 export const resetOf = { '@daily': 'day', '@weekly': 'week', '@monthly': 'month', '@quarterly': 'quarter', '@yearly': 'year' } as const
 const intervals = Object.keys(resetOf) as Interval[]
-const resets: readonly Reset[] = ['hour', 'day', 'week', 'month', 'quarter', 'year', 'never']
+export const RESETS: readonly Reset[] = ['hour', 'day', 'week', 'month', 'quarter', 'year', 'never']
 const aggregates: readonly Aggregate[] = ['sum', 'count', 'max', 'last', 'perpetual']
 const modes: readonly PriceMode[] = ['graduated', 'volume']
 const tierMembers = ['upto', 'price', 'base']
@@ -155,7 +155,7 @@ function readType (at: Cursor, standard: FeatureType): FeatureType {
 }
 
 function readReset (at: Cursor, type: FeatureType, aggregate: Aggregate, interval: Interval): Reset {
-  const reset = choose(at, 'reset', resets, resetDefault(type, aggregate, interval))
+  const reset = choose(at, 'reset', RESETS, resetDefault(type, aggregate, interval))
   if (aggregate === 'perpetual' && reset !== 'never') report(at, 'reset', 'reset must be never with aggregate perpetual')
   return reset
 }

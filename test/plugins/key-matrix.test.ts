@@ -107,6 +107,9 @@ const ROUTES: Record<string, Scope | 'anyone' | 'kana'> = {
   'OPTIONS /client/graphql*': 'kana',
   'GET /graphql': 'anyone',
   'POST /v1/verify': 'admin',
+  'GET /cli/pull': 'read',
+  'POST /cli/validate': 'read',
+  'POST /cli/publish': 'admin',
 
   'GET /healthz': 'anyone',
   'GET /readyz': 'anyone',
