@@ -5,6 +5,7 @@ import type { Payments } from './domain/payment.ts'
 import { TollgateError } from './errors.ts'
 import { adminApi } from './kana/admin.ts'
 import { kanaCli } from './kana/cli.ts'
+import { segmentEvents } from './kana/segment.ts'
 import { clientApi } from './kana/client.ts'
 import { accessBy } from './operations/access.ts'
 import checkoutPage from './pages/checkout.ts'
@@ -39,6 +40,7 @@ import { planSaleRoutes } from './routes/plan-sales.ts'
 import { reportRoutes } from './routes/report.ts'
 import { reportsRoutes } from './routes/reports.ts'
 import { reservationRoutes } from './routes/reservations.ts'
+import { segmentRuleRoutes } from './routes/segment-rules.ts'
 import { subscriptionRoutes } from './routes/subscriptions.ts'
 import { usageRoutes } from './routes/usage.ts'
 import { verifyRoutes } from './routes/verify.ts'
@@ -142,11 +144,12 @@ export async function buildApp (options: AppOptions): Promise<FastifyInstance> {
       const all = [
         reportRoutes, reportsRoutes, canRoutes, consumeRoutes, usageRoutes, reservationRoutes, costRoutes, eventRoutes, correctionRoutes,
         planRoutes, planSaleRoutes, featureRoutes, orgRoutes, subscriptionRoutes, overrideRoutes, orgResourceRoutes, orgImportRoutes,
-        checkoutRoutes, environmentRoutes, clockRoutes, keyRoutes, verifyRoutes
+        checkoutRoutes, segmentRuleRoutes, environmentRoutes, clockRoutes, keyRoutes, verifyRoutes
       ]
       for (const routes of all) await v1.register(routes)
     }, { prefix: '/v1' })
     await guarded.register(kanaCli, { prefix: '/cli' })
+    await guarded.register(segmentEvents, { prefix: '/segment' })
     // For short scripts; the document shows the long form only.
     await guarded.register(async short => {
       short.addHook('onRoute', route => { route.schema = { ...route.schema, hide: true } })

@@ -25,6 +25,10 @@ const ORDER = [
   'get /v1/features',
   'get /v1/features/{feature}',
   'patch /v1/features/{feature}',
+  'post /v1/segment/rules',
+  'get /v1/segment/rules',
+  'get /v1/segment/rules/{id}',
+  'delete /v1/segment/rules/{id}',
   'post /v1/subscribe',
   'post /v1/report',
   'get /v1/can',
@@ -89,6 +93,8 @@ const ORDER = [
  */
 const TAKEN: Readonly<Record<string, (answers: ReadonlyMap<string, Body>) => Record<string, string>>> = {
   'get /v1/org-imports/{id}': answers => ({ id: answers.get('post /v1/org-imports')?.id }),
+  'get /v1/segment/rules/{id}': answers => ({ id: answers.get('post /v1/segment/rules')?.id }),
+  'delete /v1/segment/rules/{id}': answers => ({ id: answers.get('post /v1/segment/rules')?.id }),
   'get /v1/clock': answers => ({ id: answers.get('post /v1/clock')?.id }),
   'get /v1/keys/{id}': answers => ({ id: answers.get('post /v1/keys')?.id }),
   'post /v1/keys/{id}/rotate': answers => ({ id: answers.get('post /v1/keys')?.id }),

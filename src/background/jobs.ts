@@ -6,6 +6,7 @@ import { every, type Loop } from './loop.ts'
 import { applyOrgImports, sweepOrgImports } from './org-imports.ts'
 import { PRUNE_EVERY_MS, pruneEvents } from './retention.ts'
 import { tidyReservations } from './reservations.ts'
+import { mapSegmentEvents, sweepSegmentEvents } from './segment.ts'
 
 const SWEEP_CLOCKS_EVERY_MS = 60_000
 /** Soon, also after a start: what was deleted should be gone. */
@@ -14,6 +15,8 @@ const SWEEP_IDEMPOTENCY_KEYS_EVERY_MS = 60_000
 /** Somebody waits for it. */
 const APPLY_IMPORTS_EVERY_MS = 1_000
 const SWEEP_IMPORTS_EVERY_MS = 60_000
+const MAP_SEGMENT_EVENTS_EVERY_MS = 15_000
+const SWEEP_SEGMENT_EVENTS_EVERY_MS = 600_000
 /** Looks whether it is time, and is mostly told that it is not. */
 const PRUNE_ASKED_EVERY_MS = PRUNE_EVERY_MS / 10
 const TIDY_RESERVATIONS_EVERY_MS = 600_000
@@ -42,6 +45,10 @@ export function startJobs (stores: Stores, { eventsKeptDays, eventsPruned, warn 
       error => warn(error, 'orgs could not be imported')),
     every(SWEEP_IMPORTS_EVERY_MS, async signal => await sweepOrgImports(stores, Date.now(), signal),
       error => warn(error, 'imports of orgs could not be swept')),
+    every(MAP_SEGMENT_EVENTS_EVERY_MS, async signal => await mapSegmentEvents(stores, Date.now(), signal),
+      error => warn(error, 'events of Segment could not be counted')),
+    every(SWEEP_SEGMENT_EVENTS_EVERY_MS, async signal => await sweepSegmentEvents(stores, Date.now(), signal),
+      error => warn(error, 'old events of Segment could not be deleted')),
     ...(eventsKeptDays === undefined
       ? []
       : [every(PRUNE_ASKED_EVERY_MS, async signal => await pruneEvents(stores, {

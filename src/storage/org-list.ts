@@ -37,6 +37,8 @@ export interface OrgList {
   byAge (environment: string, filter: OrgFilter, after: number, now: Instant, countMax: number): Promise<Page<ListedOrg>>
   /** Those without one at a payment provider, by age. */
   withoutBillingId (environment: string, after: number, countMax: number): Promise<Page<ListedOrg>>
+  /** Those with this e-mail, in whatever case, by age. */
+  byEmail (environment: string, email: string, countMax: number): Promise<OrgProfile[]>
   /** Those whose e-mail others have as well, in whatever case, by e-mail and age. @param after where the page before ended */
   sharingEmail (environment: string, after: readonly [email: string, org: number] | null, countMax: number): Promise<Page<ListedOrg>>
   /** What is known of orgs besides what they hold, by age. */
@@ -104,6 +106,11 @@ export function orgList (database: Database, orgStore: Orgs): OrgList {
       )).orderBy(asc(orgs.id)).limit(countMax + 1)
       return await loaded(pageOf(rows.map(({ key }) => key), countMax, key => [key]))
     },
+    byEmail: async (environment, email, countMax) => await db.execute<{ key: number, name: string, info: OrgInfo }>(sql`
+      select o.id as key, o.name, o.info from orgs o
+      where o.environment = ${environment} and o.info->>'email' is not null and o.deleted_at is null
+        and lower(left(o.info->>'email', 320)) = lower(left(${email}::text, 320)) and lower(o.info->>'email') = lower(${email}::text)
+      order by o.id limit ${countMax}::int`),
     sharingEmail: async (environment, after, countMax) => {
       const rows = await db.execute<{ key: number, email: string }>(sql`
         select o.id as key, lower(left(o.info->>'email', 320)) as email from orgs o

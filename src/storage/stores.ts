@@ -26,6 +26,7 @@ import { type PlanHolders, planHolders } from './plan-holders.ts'
 import { type Reservations, reservationStore } from './reservations.ts'
 import { type PlanSales, planSales } from './plan-sales.ts'
 import { type Retention, retention } from './retention.ts'
+import { type Segment, segmentStore } from './segment.ts'
 import { type Subscriptions, subscriptionStore } from './subscriptions.ts'
 import { type Verification, verification } from './verification.ts'
 import { watched } from './watched.ts'
@@ -60,6 +61,7 @@ export interface Stores {
   readonly planSales: PlanSales
   readonly subscriptions: Subscriptions
   readonly checkouts: Checkouts
+  readonly segment: Segment
   readonly overrides: Overrides
   readonly reservations: Reservations
   readonly ledger: Ledger
@@ -116,6 +118,7 @@ export async function openStores ({ database: unwatched, mirrorFor, mirrorAgeMax
     planSales: planSales(database),
     subscriptions: subscriptionStore(database, orgs),
     checkouts: checkoutStore(database),
+    segment: segmentStore(database),
     overrides: overrideStore(database),
     reservations: reservationStore(database),
     ledger: writer,

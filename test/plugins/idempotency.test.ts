@@ -8,7 +8,7 @@ import { freshRedis, redisMissing } from '../fixtures/redis.ts'
 
 /** What a key does for each POST: whoever adds one decides. */
 const KEEPS_ITS_ANSWER = [
-  '/v1/push', '/v1/plans', '/v1/billing-templates', '/v1/subscribe', '/v1/orgs/{org}/subscriptions', '/v1/checkout', '/v1/clock', '/v1/keys', '/v1/keys/{id}/rotate'
+  '/v1/push', '/v1/plans', '/v1/billing-templates', '/v1/segment/rules', '/v1/subscribe', '/v1/orgs/{org}/subscriptions', '/v1/checkout', '/v1/clock', '/v1/keys', '/v1/keys/{id}/rotate'
 ]
 const IS_THE_EVENTS_ID = [
   '/v1/report', '/v1/consume', '/v1/reports', '/v1/reservations', '/v1/events/{id}/amend', '/v1/events/{id}/void'

@@ -110,6 +110,11 @@ const ROUTES: Record<string, Scope | 'anyone' | 'kana'> = {
   'GET /cli/pull': 'read',
   'POST /cli/validate': 'read',
   'POST /cli/publish': 'admin',
+  'POST /segment/events': 'write',
+  'GET /v1/segment/rules': 'read',
+  'POST /v1/segment/rules': 'admin',
+  'GET /v1/segment/rules/:id': 'read',
+  'DELETE /v1/segment/rules/:id': 'admin',
 
   'GET /healthz': 'anyone',
   'GET /readyz': 'anyone',

@@ -1,0 +1,39 @@
+import type { Instant } from '../domain/entitlement.ts'
+import { mapWaiting } from '../operations/segment.ts'
+import type { Stores } from '../storage/stores.ts'
+
+const PAGE_EVENTS = 100
+const NAMES_MAX = 100
+const PAGES_MAX = 1_000
+/** A rule that was made longer ago has been tried on everything that waited for it. */
+const RULES_TRIED_MS = 86_400_000
+const KEPT_MS = 30 * 86_400_000
+
+/**
+ * Counts events of Segment that waited for a rule, where there is one now. It may run on every replica, and stop anywhere: an event
+ * counts once.
+ * @param now the clock on the wall
+ */
+export async function mapSegmentEvents (stores: Stores, now: Instant, signal?: AbortSignal): Promise<void> {
+  const names = await stores.segment.wanted(now - RULES_TRIED_MS, NAMES_MAX)
+  let pages = 0
+  for (const { environment, event } of names) {
+    const rules = await stores.segment.rulesFor(environment, event)
+    let after = 0
+    for (let more = true; more;) {
+      if (signal?.aborted === true || pages >= PAGES_MAX) return
+      pages += 1
+      const waiting = await stores.segment.waiting(environment, event, after, PAGE_EVENTS)
+      for (const each of waiting) await mapWaiting(stores, environment, each, rules)
+      after = waiting.at(-1)?.seq ?? after
+      more = waiting.length === PAGE_EVENTS
+    }
+  }
+}
+
+/** Forgets events that no rule has mapped for long. @param now the clock on the wall */
+export async function sweepSegmentEvents ({ segment }: Pick<Stores, 'segment'>, now: Instant, signal?: AbortSignal): Promise<void> {
+  for (let page = 0; page < PAGES_MAX; page += 1) {
+    if (signal?.aborted === true || !await segment.sweep(now - KEPT_MS)) return
+  }
+}
