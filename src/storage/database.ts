@@ -38,7 +38,7 @@ export interface Lane extends Session {
 
 /** The port behind which postgres.js and PGlite are the same: the same statements, the same rows. */
 export interface Database extends Session {
-  /** @param timeoutMs how long one call in it may take; for migrations, which wait for each other */
+  /** @param timeoutMs how long one call in it may take, where that is longer than usual */
   transaction <T> (work: (session: Session) => Promise<T>, timeoutMs?: number): Promise<T>
   lane (): Lane
   /** Resolves if anybody is there to answer, however busy: it waits for nobody else's statement. */

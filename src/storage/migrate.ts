@@ -14,11 +14,7 @@ const LOCK: Statement = { text: 'select pg_advisory_xact_lock(1414679628)', para
  */
 export async function migrateLedger (database: Database): Promise<{ readonly id: string, readonly secret: string }> {
   return await database.transaction(async session => {
-    await session.run([
-      { text: "set local statement_timeout = '10min'", params: [] },
-      { text: "set local lock_timeout = '10min'", params: [] },
-      LOCK
-    ])
+    await session.run([LOCK])
     const db = orm(session)
     await migrate(db, async queries => {
       await session.run(queries.map(text => ({ text, params: [] })))

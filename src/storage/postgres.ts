@@ -7,6 +7,8 @@ const CONNECTIONS_MAX = 10
 const CONNECT_TIMEOUT_SECONDS = 3
 /** The server gives up first, at 5 s; this is for a server that does not answer at all. */
 const CALL_TIMEOUT_MS = 6_000
+/** By then a server has ended what took too long, and said so. */
+const GRACE_MS = 1_000
 const CLOSE_TIMEOUT_SECONDS = 5
 
 const JSON_OIDS = [114, 3802]
@@ -35,9 +37,14 @@ export function postgresDatabase (url: string): Database {
 
   return {
     run: async statements => await onPool(async used => await session(used).run(statements)),
-    transaction: async <T>(work: (session: Session) => Promise<T>, timeoutMs = CALL_TIMEOUT_MS) => await onPool(async used => {
-      const transaction = used.begin(async tx => await work(session(tx, timeoutMs))) as Promise<T>
-      return await within(timeoutMs * 2, transaction)
+    transaction: async <T>(work: (session: Session) => Promise<T>, timeoutMs?: number) => await onPool(async used => {
+      const callMs = timeoutMs === undefined ? CALL_TIMEOUT_MS : timeoutMs + GRACE_MS
+      const transaction = used.begin(async tx => {
+        const own = session(tx, callMs)
+        if (timeoutMs !== undefined) await own.run(patienceOf(timeoutMs))
+        return await work(own)
+      }) as Promise<T>
+      return await within(callMs * 2, transaction)
     }),
     lane: () => lane(connect(url, 1)),
     ping: async () => {
@@ -46,6 +53,11 @@ export function postgresDatabase (url: string): Database {
     },
     close: async () => await pool.end({ timeout: CLOSE_TIMEOUT_SECONDS })
   }
+}
+
+/** For the rest of a transaction. */
+function patienceOf (timeoutMs: number): Statement[] {
+  return ['statement_timeout', 'lock_timeout'].map(name => ({ text: `set local ${name} = ${timeoutMs}`, params: [] }))
 }
 
 function connect (url: string, connectionsMax: number): postgres.Sql {

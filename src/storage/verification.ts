@@ -145,10 +145,7 @@ const QUERY_CANCELED = '57014'
 
 /** For as much as one window may have. */
 export async function patiently<T> (database: Database, work: (session: Session) => Promise<T>): Promise<T> {
-  return await database.transaction(async session => {
-    await session.run([{ text: `set local statement_timeout = ${WHOLE_WINDOW_TIMEOUT_MS}`, params: [] }])
-    return await work(session)
-  }, WHOLE_WINDOW_TIMEOUT_MS + 1_000)
+  return await database.transaction(work, WHOLE_WINDOW_TIMEOUT_MS)
 }
 
 /** What all events of a window come to, as the session sees it. */
