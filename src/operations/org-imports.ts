@@ -36,7 +36,7 @@ export async function importOrgs (stores: Stores, { environment, file, atomic }:
   await present(stores, environment)
   const records = readCsv(file, FILE_BYTES_MAX)
   const first = await records.next()
-  if (first.done === true) throw new TollgateError('invalid_request', 'the file is empty: its first line must name the columns', { pointer: '/1' })
+  if (first.done === true) throw new TollgateError('invalid_request', 'the file is empty: its first line must name the columns', { pointer: '' })
   const header = headerOf(first.value.cells)
   const id = uuidv7()
   if (!await available(orgImports.begin(id, environment, atomic, UNFINISHED_MAX))) {

@@ -75,7 +75,7 @@ export async function orgImportSpecification (t: Test, api: Api): Promise<void> 
   await t.test('a file that cannot be read is refused where it stops, and nothing of it is imported', async t => {
     const before = await all()
     for (const [file, pointer, message] of [
-      ['', '/1', 'the file is empty: its first line must name the columns'],
+      ['', '', 'the file is empty: its first line must name the columns'],
       ['name\nx\n', '/1/org', 'line 1 must name the columns, and one of them must be org, or id for org without its prefix'],
       ['org,id\nx,y\n', '/1/org', 'line 1 must name the columns, and one of them must be org, or id for org without its prefix'],
       ['org,plan\nx,y\n', '/1/plan', 'line 1 has a column "plan"; there are org, name, email, billingId, description, phone, metadata, and id for org without its prefix'],
