@@ -10,6 +10,8 @@ const CALL_TIMEOUT_MS = 6_000
 /** By then a server has ended what took too long, and said so. */
 const GRACE_MS = 1_000
 const CLOSE_TIMEOUT_SECONDS = 5
+/** One that died without a word, which nobody tells of, is not there to be met by the next caller after a pause. */
+const IDLE_TIMEOUT_SECONDS = 15
 
 const JSON_OIDS = [114, 3802]
 const TEXT_OIDS = [1082, 1114, 1184]
@@ -65,6 +67,7 @@ function connect (url: string, connectionsMax: number): postgres.Sql {
     max: connectionsMax,
     connect_timeout: CONNECT_TIMEOUT_SECONDS,
     max_lifetime: null,
+    idle_timeout: IDLE_TIMEOUT_SECONDS,
     fetch_types: false,
     onnotice: () => {},
     // Retry at once: whoever asks has a deadline of its own.
