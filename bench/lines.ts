@@ -16,7 +16,8 @@ export interface Line {
 const CONNECTIONS = 128
 /** 8,000 reports under way: a ledger's queue takes 20,000. */
 const BATCH_CONNECTIONS = 16
-/** Of 1 to 16, the number that COPY was fastest with. */
+const FEW_CONNECTIONS = 32
+/** Enough to keep two cores busy. */
 const COPY_CONNECTIONS = 4
 
 function group (name: string, call: Call, sides: readonly Side[], rest: Partial<Line> = {}): Line[] {
@@ -25,9 +26,11 @@ function group (name: string, call: Call, sides: readonly Side[], rest: Partial<
 
 export const LINES: readonly Line[] = [
   ...group('can', 'can', ['bare', 'servers', 'replicas', 'embedded']),
+  ...group('can-32', 'can', ['bare', 'servers', 'replicas', 'embedded'], { connections: FEW_CONNECTIONS }),
   ...group('can-10', 'can', ['many'], { what: '`can`, 10 orgs', orgs: TEN }),
   ...group('can-100k', 'can', ['many'], { what: '`can`, 100,000 orgs', orgs: MANY }),
   ...group('report', 'report', ['bare', 'servers', 'replicas', 'embedded', 'hand']),
+  ...group('report-32', 'report', ['bare', 'servers', 'replicas', 'embedded', 'hand'], { connections: FEW_CONNECTIONS }),
   ...group('hot', 'report', ['servers', 'replicas'], { what: '`report`, one hot org', orgs: HOT }),
   ...group('stored', 'report', ['stored', 'none']),
   ...group('consume', 'consume', ['bare', 'servers', 'limiter']),
