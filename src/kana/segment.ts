@@ -2,7 +2,6 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { parseInstant } from '../domain/time.ts'
 import { TollgateError } from '../errors.ts'
-import { fingerprint } from '../operations/fingerprint.ts'
 import { identify, track, type Traits } from '../operations/segment.ts'
 import { userIdOf } from './names.ts'
 
@@ -37,12 +36,12 @@ export const segmentEvents: FastifyPluginAsyncTypebox = async app => {
       })
       return { result: 'identified', userId: userIdOf(known), ...identified }
     }
+    if (!messageId) throw new TollgateError('invalid_request', 'messageId is required: by it an event counts once', { pointer: '/messageId' })
     const { featureId, delta } = properties ?? {}
     if (featureId !== undefined && typeof featureId !== 'string') throw invalid('/properties/featureId', 'must be a text')
     if (delta !== undefined && delta !== null && typeof delta !== 'number' && typeof delta !== 'string') throw invalid('/properties/delta', 'must be a number')
     const { features, duplicate } = await track(app.stores, environment, {
-      // Segment gives every message an id; whoever does not sends the same only once.
-      id: messageId ?? fingerprint([body]),
+      id: messageId,
       userId: org,
       event: event ?? '',
       at: parseInstant(timestamp, '/timestamp'),

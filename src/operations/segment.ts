@@ -94,9 +94,9 @@ export async function track (stores: Stores, environment: string, { userId, feat
     const n = delta === undefined ? amountOf(1) : delta === null ? 0n : parseAmount(delta, '/properties/delta')
     return { features: [feature], duplicate: await count(stores, environment, event, parseFeature(feature, '/properties/featureId'), n) }
   }
+  checkProperties(event.properties)
   const features = featuresOf(event, await available(stores.segment.rulesFor(environment, event.event)))
   if (features.length > 0) return { features, duplicate: await countAll(stores, environment, event, features) }
-  checkProperties(event.properties)
   await available(stores.segment.keep(environment, event))
   return { features: [], duplicate: false }
 }

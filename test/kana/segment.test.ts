@@ -115,6 +115,7 @@ async function specification (t: Test, api: Api): Promise<void> {
       [{ type: 'track', userId: '50', event: 'e', properties: { featureId: 'calls', delta: {} } }, '/properties/delta'],
       [{ type: 'track', userId: '50', event: 'e', properties: { featureId: 'calls', delta: 'x' } }, '/properties/delta'],
       [{ type: 'track', userId: '50', event: 'e', timestamp: 'yesterday' }, '/timestamp'],
+      [{ type: 'track', userId: '50', event: 'e', messageId: null }, '/messageId'],
       [{ type: 'track', userId: '50', event: 'e', messageId: 'x'.repeat(300) }, '/messageId'],
       [{ type: 'identify', userId: '50', traits: { email: 'nonsense' } }, '/email'], [{ type: 'identify', userId: '50', traits: { name: 7 } }, '/traits/name']
     ] as const) t.hasStrict(await send(call), { status: 400, errors: [{ pointer }] }, JSON.stringify(call))

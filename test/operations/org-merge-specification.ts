@@ -164,6 +164,24 @@ export async function orgMergeSpecification (t: Test, api: Api): Promise<void> {
     await sound(t, kept)
   })
 
+  await t.test('what was used and whose events were deleted for their age is not lost', async t => {
+    const [kept, old] = await subscribed()
+    await report(kept, 1)
+    await report(old, 7)
+    await api.report(old, 'feature:peak', 6)
+    await api.on('2024-02-10')
+    await report(old, 2)
+    await api.database.run([{
+      text: "delete from events where at < '2024-02-01' and org = (select id from orgs where environment = 'test' and name = $1)", params: [old]
+    }])
+    await api.database.run([{ text: "update ledger set events_kept_since = '2024-02-01'", params: [] }])
+    await merge(kept, old)
+    t.strictSame(await windows(kept), { '2024-02-01': 2, '2024-01-01': 8 })
+    t.strictSame(await windows(kept, 'feature:peak'), { '2024-02-01': 0, '2024-01-01': 6 })
+    await sound(t, kept)
+    await api.database.run([{ text: 'update ledger set events_kept_since = null', params: [] }])
+  })
+
   await t.test('reservations of both hold, and are committed by their ids', async t => {
     const [kept, old] = await subscribed()
     const hold = async (org: string, n: number, id: string): Promise<Body> =>
