@@ -86,10 +86,19 @@ function reused (message: string): TollgateError {
 }
 
 function claimOf (secret: string, { environment, key, method, url, body, credential = '' }: IdempotentRequest, now: Instant): Claim {
-  const fingerprint = hash('sha256', JSON.stringify([method, url, credential, body ?? null]), 'hex').slice(0, 32)
+  const fingerprint = hash('sha256', textOf([method, url, credential, body ?? null]), 'hex').slice(0, 32)
   return {
     run: { environment, key: hash('sha256', key, 'hex'), fingerprint: uuidText(fingerprint), startedAt: now },
     sealKey: Buffer.from(hkdfSync('sha256', JSON.stringify([credential, key]), secret, 'kept answers', SEAL_KEY_BYTES))
+  }
+}
+
+/** What can be read may still be nested too deep to be written again. */
+function textOf (request: readonly unknown[]): string {
+  try {
+    return JSON.stringify(request)
+  } catch (cause) {
+    throw new TollgateError('invalid_request', 'the body is nested too deep', { pointer: '', cause })
   }
 }
 

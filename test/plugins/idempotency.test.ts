@@ -42,6 +42,12 @@ async function count (api: Api, table: string): Promise<number> {
 async function specification (t: Test, api: Api): Promise<void> {
   t.beforeEach(async () => { await api.database.run([{ text: 'delete from idempotency_keys', params: [] }]) })
 
+  await t.test('a body that is nested too deep is refused', async t => {
+    const depth = 6_000
+    const { body } = await keyed(api, '/v1/plans', `${'{"x":'.repeat(depth)}1${'}'.repeat(depth)}`, fresh())
+    t.hasStrict(body, { status: 400, code: 'invalid_request' })
+  })
+
   await t.test('every POST that creates is carried out once, and answered the same again', async t => {
     const operations = await operationsOf(api)
     const linkPrice = operations.find(({ name }) => name === 'put /v1/plans/{plan}/prices') as Operation
