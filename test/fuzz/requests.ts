@@ -39,7 +39,11 @@ const PLACES = 30
 const CONFIRMATION = 'confirm'
 /** Where one request depends on earlier ones. */
 const OFTEN: Readonly<Record<string, number>> = {
-  'post /v1/report': 5, 'post /v1/subscribe': 4, 'post /v1/orgs/{org}/subscriptions': 3, 'patch /v1/subscriptions/{id}': 4
+  'post /v1/report': 5,
+  'post /v1/subscribe': 4,
+  'post /v1/orgs/{org}/subscriptions': 4,
+  'patch /v1/subscriptions/{id}': 4,
+  'delete /v1/subscriptions/{id}': 4
 }
 
 const badText: fc.Arbitrary<Text> = fc.oneof(hostileText, usefulText, garbage)
