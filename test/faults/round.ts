@@ -21,6 +21,8 @@ const CALM_MS = 500
 /** When all that callers were answered must be in every read, however Redis has failed. */
 const SETTLED_MS = 2_000
 const READY_WITHIN_MS = 10_000
+/** Characters of a log, where something went wrong. */
+const LAST_WORDS = 3_000
 
 export interface RoundOptions {
   readonly on: WorldName
@@ -94,13 +96,16 @@ async function readAll ({ replicas }: World, { reads }: History, unheld: boolean
 
 /** However Redis has failed, each replica finds it again: a report is told to the mirror. */
 async function publishesAgain ({ replicas }: World): Promise<void> {
-  for (const { name, apis } of replicas) {
+  for (const { name, apis, output } of replicas) {
     const api = apis[1] as Api
-    await until(`${name} tells the mirror`, async () => {
+    let said = ''
+    const told = until(`${name} tells the mirror`, async () => {
       const before = await failedPublishes([api])
-      const { status } = await api.post('/v1/report', { org: LAST, feature: 'feature:sum' })
+      const { status, text } = await api.post('/v1/report', { org: LAST, feature: 'feature:sum' })
+      said = `${text} ${(await api.get('/readyz')).text}`
       return status === 200 && await failedPublishes([api]) === before
     }, READY_WITHIN_MS)
+    await told.catch(cause => { throw new Error(`${name} was last heard to say ${said}; ${output().slice(-LAST_WORDS)}`, { cause }) })
   }
 }
 
