@@ -26,7 +26,7 @@ async function specification (t: Test, api: Api): Promise<void> {
   }
   const lines = async (file: object): Promise<string[]> => (await ask('POST', 'validate', file)).body.data
 
-  await t.test('a file is validated, published and pulled as it is; then it is up to date', async t => {
+  await t.test('I1: a file is validated, published and pulled as it is; then it is up to date', async t => {
     t.strictSame((await ask('GET', 'pull')).body, { ...FILE, features: [], packages: { draft: [], published: [] }, addons: { draft: [], published: [] } })
     t.strictSame(await lines(FILE), [
       'Feature "calls" will be created.',
@@ -45,7 +45,7 @@ async function specification (t: Test, api: Api): Promise<void> {
     t.hasStrict(await api.can('org:a', 'feature:calls'), { limit: 100 }, 'packages are plans')
   })
 
-  await t.test('what a file says nothing of stays: a file without add-ons deletes none', async t => {
+  await t.test('I2: what a file says nothing of stays: a file without add-ons deletes none', async t => {
     for (const file of [{}, { features: [] }, { packages: { draft: [], published: [] } }, { packages: null, addons: {} }]) {
       t.strictSame(await lines(file), [])
       t.strictSame((await ask('POST', 'publish', file)).body, FILE)
@@ -82,7 +82,7 @@ async function specification (t: Test, api: Api): Promise<void> {
     t.strictSame((await ask('GET', 'pull')).body.features.map(({ id }: Body) => id), ['calls', 'sso'])
   })
 
-  await t.test('a refusal says why in its status line, and validate in its lines, whatever the status', async t => {
+  await t.test('I3: a refusal says why in its status line, and validate in its lines, whatever the status', async t => {
     for (const [path, body] of [['publish', { features: [{ id: 'x', type: 'SOMETHING' }] }], ['publish', { packages: [] }]] as const) {
       const { status, reason } = await ask('POST', path, body)
       t.equal(status, 400)

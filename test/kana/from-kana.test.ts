@@ -1,8 +1,10 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { compileFunction } from 'node:vm'
 import type { KanaUserClient } from '@usekana/client-kana-js'
 import t from 'tap'
+import { applyOrgImports } from '../../src/background/org-imports.ts'
+import { mapSegmentEvents } from '../../src/background/segment.ts'
 import { documentedBlock, runDocumented } from '../e2e/documented.ts'
 import { type Body, openApi } from '../fixtures/api.ts'
 import { findProgram } from '../fixtures/programs.ts'
@@ -20,6 +22,11 @@ const USERS = [
   { id: '124', name: 'Test User', email: 'test@example.com', billingId: 'cus_1', packageIds: ['pro-plan', 'extra-500'], used: { 'api-calls': 48 } },
   { id: '125', packageIds: [], used: {} }
 ]
+
+/** Of several calls, one after the other. */
+function answersIn (printed: string): Body[] {
+  return JSON.parse(`[${printed.replaceAll('}{', '},{')}]`)
+}
 
 const api = await openApi(t, { adminKey: KEY })
 
@@ -75,9 +82,49 @@ t.test('the page as it is printed', { skip: missing }, async t => {
 
   await t.test('usage, and the same figures in either language', async t => {
     t.strictSame(JSON.parse(await sh('record')), { data: { recordUsage: { recorded: true, reason: null } } })
-    const [kana, ours] = (await sh('figures')).split('}{').map((text, i) => JSON.parse(i === 0 ? `${text}}` : `{${text}`)) as [Body, Body]
+    const [kana, ours] = answersIn(await sh('figures')) as [Body, Body]
     t.strictSame(kana.data.canUseFeature.consumption, { used: 49, budget: 1000 })
     t.match(ours, { ok: true, used: 49, limit: 1000 })
+  })
+
+  const used = async (): Promise<number> => (await api.can('org:124', 'feature:api-calls')).used
+
+  await t.test('I8: users as CSV, out and in', async t => {
+    await sh('users-out')
+    appendFileSync(join(folder, 'users.csv'), 'org:124-again,Test User,test@example.com,,,,\n')
+    t.hasStrict(JSON.parse(await sh('users-in')), { state: 'applying', received: 3, refused: 0 })
+    await applyOrgImports(api.stores)
+    t.hasStrict((await api.get('/v1/org-imports')).body.imports, [{ state: 'done', created: 1, changed: 0 }])
+  })
+
+  await t.test('I9: users without a billing id, users who share an e-mail, and one out of two', async t => {
+    await api.subscribe('org:124-again', 'plan:pro-plan@0')
+    await api.report('org:124-again', 'feature:api-calls', 1)
+    const suspects = answersIn(await sh('suspects'))
+    t.strictSame(suspects.map(({ orgs }) => orgs.map(({ org }: Body) => org)), [['org:124', 'org:124-again'], ['org:125', 'org:124-again']])
+    t.match(JSON.parse(await sh('merge')), { org: 'org:124', info: { billingId: 'cus_1' } })
+    t.equal(await used(), 50)
+  })
+
+  await t.test('subscription links', async t => {
+    const [template, { data }] = answersIn(await sh('link')) as [Body, Body]
+    t.match(template, { id: 'pro-monthly', price: { amount: 5_000 } })
+    const { status } = await fetch(data.generateSubscriptionLink.url, { method: 'POST', body: new URLSearchParams(), redirect: 'manual' })
+    t.equal(status, 303)
+    t.strictSame((await api.get('/v1/orgs/org:125')).body.plans, ['plan:pro-plan@0'])
+  })
+
+  await t.test('the command line', async t => {
+    const [validated, published] = answersIn(await sh('cli')) as [Body, Body]
+    t.strictSame(validated, { data: [] })
+    t.strictSame(published, JSON.parse(readFileSync(join(folder, 'kana.json'), 'utf8')))
+    t.match(published.packages.published, [{ id: 'pro-plan' }])
+  })
+
+  await t.test('Segment', async t => {
+    t.match(answersIn(await sh('segment')), [{ result: 'waiting' }, { feature: 'feature:api-calls' }])
+    await mapSegmentEvents(api.stores, Date.now())
+    t.equal(await used(), 51)
   })
 
   t.strictSame([...ran].sort(), fences.sort(), 'nothing is printed that was not run')

@@ -26,7 +26,7 @@ async function specification (t: Test, api: Api): Promise<void> {
   }
   await api.push({ 'plan:pro@0': { features: { 'feature:calls': { tiers: [{ upto: 100 }] }, 'feature:pdfs': { tiers: [{ upto: 100 }] } } } })
 
-  await t.test('identify: the user id decides who it is', async t => {
+  await t.test('I4: identify: the user id decides who it is', async t => {
     t.hasStrict(await identify('1', { name: 'One', email: 'one@example.com', billingUserId: 'cus_1', age: 7 }), { result: 'identified', created: true, flagged: false })
     t.strictSame(await infoOf('org:1'), { name: 'One', email: 'one@example.com', billingId: 'cus_1' })
     await identify('1', { email: 'uno@example.com', name: '' })
@@ -36,7 +36,7 @@ async function specification (t: Test, api: Api): Promise<void> {
     t.strictSame((await api.get('/v1/orgs', { shared: 'email' })).body.orgs.map(({ org }: Body) => org), ['org:1', 'org:2'])
   })
 
-  await t.test('identify: who came from the payment provider gets their id, or is merged into who has it', async t => {
+  await t.test('I5: identify: who came from the payment provider gets their id, or is merged into who has it', async t => {
     await provided('alone@example.com')
     await api.subscribe('org:alone@example.com', 'plan:pro@0')
     await api.report('org:alone@example.com', 'feature:calls', 3)
@@ -58,7 +58,7 @@ async function specification (t: Test, api: Api): Promise<void> {
     t.hasStrict(await identify('13', { email: 'several@example.com' }), { created: true, flagged: true }, 'two may be meant')
   })
 
-  await t.test('track: the feature and the delta of the event itself, once', async t => {
+  await t.test('I6: track: the feature and the delta of the event itself, once', async t => {
     await api.subscribe('org:20', 'plan:pro@0')
     t.strictSame(await track('20', 'Called', { featureId: 'calls' }), { result: 'counted', features: ['feature:calls'] })
     await track('20', 'Called', { featureId: 'calls', delta: 2.5 })
@@ -69,7 +69,7 @@ async function specification (t: Test, api: Api): Promise<void> {
     t.equal((await track('20', 'Called', { featureId: 'calls' }, { timestamp: new Date(Date.now() + DAY_MS).toISOString() })).result, 'counted', 'a clock that is ahead')
   })
 
-  await t.test('track: rules by name and conditions; events that waited for one are counted as well, each once', async t => {
+  await t.test('I7: track: rules by name and conditions; events that waited for one are counted as well, each once', async t => {
     await api.subscribe('org:30', 'plan:pro@0')
     for (const format of ['pdf', 'pdf', 'csv']) t.strictSame(await track('30', 'Exported', { file: { format }, pages: 2 }), { result: 'waiting', features: [] })
     await track('30', 'Exported', { file: { format: 'pdf' }, pages: 3 }, { messageId: 'twice' })
