@@ -13,7 +13,7 @@ export interface Counter {
 
 export const EMPTY: Counter = { used: 0n, reserved: 0n, version: 0, lastAt: null }
 
-/** One change to a counter: `add` is a report or a correction, `set` is Tier's clobber and Kana's SET. */
+/** One change to a counter: `add` is a report, `set` is Tier's clobber and Kana's SET. */
 export interface Op {
   readonly mode: 'add' | 'set'
   readonly amount: Amount
@@ -48,7 +48,7 @@ function total (counter: Counter, aggregate: Aggregate, op: Op): Amount {
     return op.amount
   }
   if (aggregate === 'sum') return floor(counter.used + op.amount)
-  if (op.amount < 0n) throw negative(`for a feature whose aggregate is ${aggregate}; corrections are for sum`)
+  if (op.amount < 0n) throw negative(`for a feature whose aggregate is ${aggregate}; decreases are for sum`)
   switch (aggregate) {
     case 'count': return counter.used + WHOLE
     case 'max': return op.amount > counter.used ? op.amount : counter.used
@@ -62,7 +62,7 @@ function decidesLast (counter: Counter, op: Op): boolean {
   return op.mode === 'set' || counter.lastAt === null || op.at >= counter.lastAt
 }
 
-/** A correction never takes a total below zero. */
+/** A decrease never takes a total below zero. */
 function floor (amount: Amount): Amount {
   return amount < 0n ? 0n : amount
 }

@@ -7,7 +7,7 @@ t.test('report says nothing; limits shows it, unlimited as Tier does', async t =
   await api.subscribe('org:l', 'plan:pro@1')
   t.match(await tool('report', 'org:l', 'feature:calls', '3'), SILENT)
   t.match(await tool('report', 'org:l', 'feature:calls'), SILENT, 'one')
-  t.match(await tool('report', 'org:l', 'feature:calls', '-1.5'), SILENT, 'a correction')
+  t.match(await tool('report', 'org:l', 'feature:calls', '-1.5'), SILENT, 'a decrease')
   t.strictSame(cells((await tool('limits', 'org:l')).stdout), [
     ['FEATURE', 'LIMIT', 'USED'], ['feature:bytes', '∞', '0'], ['feature:calls', '1000', '3'], ['feature:sso', '∞', '1']
   ])

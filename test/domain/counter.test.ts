@@ -52,7 +52,7 @@ test('each aggregate adds up as its name says', async t => {
   for (const [aggregate, series, expected] of cases) t.equal(totals(aggregate, series), expected, `${aggregate} of ${series}`)
 })
 
-test('a correction never takes a total below zero, and what it could not take is not owed later', async t => {
+test('a decrease never takes a total below zero, and what it could not take is not owed later', async t => {
   t.equal(totals('sum', '5 -8 3'), '5 0 3')
   t.equal(totals('sum', '-1 1'), '0 1')
 })
@@ -72,10 +72,10 @@ test('a set is the total whatever was reported before it, by arrival', async t =
   t.equal(totals('last', '5@10 =2@4 3@3 4@4'), '5 2 2 4', 'also for what was used before it')
 })
 
-test('a negative amount is refused where it is not a correction of a sum', async t => {
+test('a negative amount is refused where it is not a decrease of a sum', async t => {
   for (const aggregate of ['count', 'max', 'last', 'perpetual'] as const) {
     t.same(refusal(() => apply(EMPTY, aggregate, op('-1'))),
-      ['invalid_amount', `n must not be negative for a feature whose aggregate is ${aggregate}; corrections are for sum`, '/n'])
+      ['invalid_amount', `n must not be negative for a feature whose aggregate is ${aggregate}; decreases are for sum`, '/n'])
   }
   for (const aggregate of AGGREGATES) {
     t.same(refusal(() => apply(EMPTY, aggregate, op('=-1'))),
@@ -113,11 +113,11 @@ function recount (aggregate: Aggregate, ops: readonly Op[]): Amount {
 
 const anyAmount = fc.oneof(fc.nat(20).map(amountOf), fc.bigInt({ min: 0n, max: 10n ** 30n }))
 const anyOp = fc.record({ mode: fc.constantFrom('add', 'add', 'add', 'set'), amount: anyAmount, at: fc.nat(10) }) as fc.Arbitrary<Op>
-const corrections = anyOp.chain(op => fc.boolean().map(minus => minus && op.mode === 'add' ? { ...op, amount: -op.amount } : op))
+const decreases = anyOp.chain(op => fc.boolean().map(minus => minus && op.mode === 'add' ? { ...op, amount: -op.amount } : op))
 
 test('a counter is what a recount of its ops gives, and the sum of the deltas', async t => {
   const series = fc.constantFrom(...AGGREGATES).chain(aggregate =>
-    fc.tuple(fc.constant(aggregate), fc.array(aggregate === 'sum' ? corrections : anyOp, { maxLength: 20 })))
+    fc.tuple(fc.constant(aggregate), fc.array(aggregate === 'sum' ? decreases : anyOp, { maxLength: 20 })))
   fc.assert(fc.property(series, ([aggregate, ops]) => {
     let now = EMPTY
     let deltas = 0n
@@ -190,7 +190,7 @@ test('a verdict shows the figures before the op, and asking changes nothing', as
 
 test('what could not be reported gets no verdict', async t => {
   t.same(refusal(() => decide(grant({ aggregate: 'max', limit: null }), EMPTY, op('-1'))),
-    ['invalid_amount', 'n must not be negative for a feature whose aggregate is max; corrections are for sum', '/n'])
+    ['invalid_amount', 'n must not be negative for a feature whose aggregate is max; decreases are for sum', '/n'])
 })
 
 test('remaining and overage are never negative', async t => {

@@ -41,7 +41,7 @@ function amountOf (random: Random): number | string | null | undefined {
   return `${random(20)}.${`${random(1_000_000_000)}`.padStart(9, '0')}`
 }
 
-/** A new use: mostly additions, some of them fractions, some in the past, some corrections, some totals. */
+/** A new use: mostly additions, some of them fractions, some in the past, some decreases, some totals. */
 function use (random: Random, org: string): Sent {
   const kind = random(100)
   const feature = kind < 10 ? pick(random, ['feature:sum', 'feature:sum', 'feature:shape', 'feature:max']) : pick(random, FEATURES)

@@ -59,7 +59,7 @@ export async function engineSpecification (t: Test, api: Api): Promise<void> {
     t.equal(answers.filter(({ duplicate }) => duplicate === false).length, 1)
   })
 
-  await t.test('clobber sets the total, a correction lowers it, and neither goes below zero', async t => {
+  await t.test('clobber sets the total, a decrease lowers it, and neither goes below zero', async t => {
     await api.subscribe('org:clobber', 'plan:free@0')
     await api.report('org:clobber', 'feature:calls', 8)
     t.equal((await api.report('org:clobber', 'feature:calls', 5, { clobber: true })).used, 5)

@@ -79,7 +79,7 @@ async function counting (t: Test, { database, stores }: Given): Promise<void> {
     t.strictSame(shown(await stores.ledger.append(opOf(org, 1, { feature: 'feature:visits' }))), ['1', null, false])
   })
 
-  await t.test('a correction never takes a total below zero, and clobber sets it', async t => {
+  await t.test('a decrease never takes a total below zero, and clobber sets it', async t => {
     const org = await newOrg(stores)
     const steps = [opOf(org, 5), opOf(org, -20), opOf(org, 4), opOf(org, 2, { mode: 'set' }), opOf(org, 1)]
     const answers = await Promise.all(steps.map(async op => await stores.ledger.append(op)))
