@@ -46,6 +46,36 @@ export interface Database extends Session {
   close (): Promise<void>
 }
 
+/**
+ * On a connection that nobody else uses meanwhile. A statement that failed fails it, also where the work went on, as nothing of it
+ * is kept then.
+ * @param first said before the work begins
+ */
+export async function inTransaction<T> (
+  session: Session, work: (session: Session) => Promise<T>, first: readonly Statement[] = []
+): Promise<T> {
+  let failure: { readonly error: unknown } | undefined
+  const run: Session['run'] = async statements => {
+    try {
+      return await session.run(statements)
+    } catch (error) {
+      failure ??= { error }
+      throw error
+    }
+  }
+  await session.run([BEGIN, ...first])
+  try {
+    const value = await work({ run })
+    if (failure !== undefined) throw failure.error
+    await session.run([COMMIT])
+    return value
+  } catch (error) {
+    // Where there is no connection any more there is nothing to roll back.
+    await session.run([ROLLBACK]).catch(() => {})
+    throw error
+  }
+}
+
 export type Orm = PgRemoteDatabase<Record<string, never>>
 
 /** drizzle over any session. Its driver-neutral proxy is used so that one query builder serves both drivers. */

@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import { mkdirSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { BEGIN, COMMIT, type Database, type Lane, type Result, ROLLBACK, type Session, type Statement, within } from './database.ts'
+import { BEGIN, COMMIT, type Database, inTransaction, type Lane, type Result, ROLLBACK, type Session, type Statement, within } from './database.ts'
 import { SESSION_SETTINGS } from './session-settings.ts'
 import { lockFolder } from './folder-lock.ts'
 
@@ -46,18 +46,6 @@ function turns (): Turns {
     const mine = last.then(work, work)
     last = mine.catch(() => {})
     return await mine
-  }
-}
-
-async function inTransaction<T> (session: Session, work: (session: Session) => Promise<T>): Promise<T> {
-  await session.run([BEGIN])
-  try {
-    const value = await work(session)
-    await session.run([COMMIT])
-    return value
-  } catch (error) {
-    await session.run([ROLLBACK])
-    throw error
   }
 }
 
