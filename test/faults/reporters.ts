@@ -49,19 +49,22 @@ export function traffic (world: World, orgs: readonly string[], history: History
 }
 
 /** Does one thing, and what follows from it. */
-async function work (world: World, asked: Asked, operation: Operation): Promise<Work[]> {
+async function work (world: World, asked: Asked, operation: Operation, follows = false): Promise<Work[]> {
   const call = operation.call(asked)
   if (call === undefined) return []
-  const attempts = await attemptsOf(world, asked.random, call)
+  const attempts = await attemptsOf(world, asked.random, call, follows)
   const done = { operation: operation.name, org: asked.org, call, attempts }
   const { next } = operation
-  return attempts.some(isCounted) && next !== undefined ? [done, ...await work(world, asked, next(asked))] : [done]
+  return attempts.some(isCounted) && next !== undefined ? [done, ...await work(world, asked, next(asked), true)] : [done]
 }
 
-/** Sends a request until it is answered, each time to any replica, and sometimes once more. */
-async function attemptsOf (world: World, random: Random, { path, body }: Call): Promise<Attempt[]> {
+/**
+ * Sends a request until it is answered, each time to any replica, and sometimes once more.
+ * @param persists what is held is let go in the end, so that nothing is held when all is over
+ */
+async function attemptsOf (world: World, random: Random, { path, body }: Call, persists: boolean): Promise<Attempt[]> {
   const attempts: Attempt[] = []
-  const givesUp = random(GIVEN_UP_ONE_IN) === 0
+  const givesUp = random(GIVEN_UP_ONE_IN) === 0 && !persists
   let answersWanted = random(AGAIN_ONE_IN) === 0 ? 2 : 1
   while (answersWanted > 0) {
     const last = await attempt(async () => await anyApi(world, random).post(path, body))
