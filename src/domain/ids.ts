@@ -115,7 +115,7 @@ function parseFeaturesPlan (text: string, pointer: string): PlanRef {
 }
 
 /** What the event of a committed reservation is called: it has the reservation's id and this. */
-const COMMIT_SUFFIX = '/commit'
+export const COMMIT_SUFFIX = '/commit'
 
 /** A reservation's id leaves room for the id of the event that it becomes. */
 export function parseReservationId (text: string, pointer = '/id'): string {
@@ -127,9 +127,16 @@ export function commitId (reservation: string): string {
   return `${reservation}${COMMIT_SUFFIX}`
 }
 
-/** What an event of an org is called in the org that it was merged into, where that has one of the same id. */
+/** What an event or reservation of an org is called in the org that it was merged into, where that has one of the same id. */
 export function mergedId (org: string, id: string): string {
   return `${org.slice(ORG_PREFIX.length)}/${id}`
+}
+
+/** The same where even that is taken. The event of a committed reservation stays named after it. */
+export function mergedIdAgain (org: string, id: string, key: number): string {
+  return id.endsWith(COMMIT_SUFFIX)
+    ? commitId(mergedIdAgain(org, id.slice(0, -COMMIT_SUFFIX.length), key))
+    : `${mergedId(org, id)}/${key}`
 }
 
 export function parseEventId (text: string, pointer = '/id'): string {

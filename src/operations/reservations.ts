@@ -2,7 +2,7 @@ import { type Amount, amountText } from '../domain/amount.ts'
 import { parseTextCursor } from '../domain/cursor.ts'
 import { decide, EMPTY, remaining } from '../domain/counter.ts'
 import type { Instant } from '../domain/entitlement.ts'
-import { commitId, parseFeature, parseOrg, parseReservationId } from '../domain/ids.ts'
+import { commitId, mergedId, parseFeature, parseOrg, parseReservationId } from '../domain/ids.ts'
 import { grantAt, type Org } from '../domain/org.ts'
 import { heldAmount, type ReservationState, TTL_MAX_SECONDS, TTL_MIN_SECONDS } from '../domain/reservation.ts'
 import { TIME_BEGIN } from '../domain/period.ts'
@@ -89,7 +89,10 @@ export async function reserve (stores: Stores, request: HoldRequest): Promise<He
   const known = await orgToAsk(stores, told, name, '/org')
   const denied = known.key === UNSEEN ? deniedUnseen(known, told, op) : undefined
   if (denied !== undefined) return { ok: false, id, org: name, feature, ...denied }
-  const answer = await counting(stores, told, name, () => {}, async org => await stores.ledger.append({ org, ...op }))
+  const answer = await counting(stores, told, name, () => {}, async org => {
+    const [former] = op.idGiven ? await asMerged(stores, name, org, id) : []
+    return await stores.ledger.append({ org, ...op, id: former?.id ?? id })
+  })
   if ('denied' in answer) return { ok: false, id, org: name, feature, ...answer }
   return { ok: true, reservation: shown({ ...answer.reservation, org: name, featureName: feature }, told.now), duplicate: answer.duplicate }
 }
@@ -184,12 +187,25 @@ async function find (stores: Stores, { environment, org, orgPointer, id }: Named
   const wanted = parseReservationId(id, '?id')
   const name = org === undefined ? undefined : parseOrg(org, orgPointer)
   const told = await present(stores, environment)
-  const [reservation, another] = await available(stores.reservations.find(environment, name, wanted))
+  const [reservation, another] = await named(stores, environment, name, wanted)
   if (reservation === undefined) throw new TollgateError('reservation_not_found', `there is no reservation ${wanted}`)
   if (another !== undefined) {
     throw new TollgateError('invalid_request', `more than one org has a reservation ${wanted}; say which org`, { pointer: orgPointer })
   }
   return { reservation, told, org: await orgToAsk(stores, told, reservation.org, '/org') }
+}
+
+async function named (stores: Stores, environment: string, name: string | undefined, id: string): Promise<FoundReservation[]> {
+  const found = await available(stores.reservations.find(environment, name, id))
+  const org = name === undefined || found.length > 0 ? undefined : await available(stores.orgs.load(environment, name))
+  if (name === undefined || org === undefined || org.name === name) return found
+  const former = await asMerged(stores, name, org, id)
+  return former.length > 0 ? former : await available(stores.reservations.find(environment, org.name, id))
+}
+
+/** What was renamed as its org was merged into one that had a reservation of the same id. @param name of the org, as the caller knows it */
+async function asMerged (stores: Stores, name: string, org: Org, id: string): Promise<FoundReservation[]> {
+  return org.name === name ? [] : await available(stores.reservations.find(org.environment, org.name, mergedId(name, id)))
 }
 
 function settling ({ id, featureName, at, window }: FoundReservation, { environment: { fixedNow } }: Present, org: Org) {

@@ -16,6 +16,7 @@ import { writeStatements } from './ledger-write.ts'
 import {
   addLost, addMoved, featureOf, type FormerCounter, type MergedCounter, type MovedEvent, type Owner, reshaped, wantedAt
 } from './merged-windows.ts'
+import { renameReservations, renamesOf } from './merged-names.ts'
 import { moveReservations } from './moved-reservations.ts'
 import { type EventMode, instantFrom } from './schema.ts'
 
@@ -48,6 +49,7 @@ export async function mergeUsage (session: Session, merging: Merging): Promise<R
   await checkCount(session, merging, keptRecut)
 
   const renames = await renamesOf(session, merging)
+  await renameReservations(session, merging)
   const counters = new Map<string, MergedCounter>()
   const counterAt = async (feature: number, at: Instant, was: Window): Promise<MergedCounter> => {
     const wanted = wantedAt(merged, feature, at, was, now)
@@ -188,20 +190,6 @@ function rowFrom (row: readonly unknown[]): MovedRow {
     fingerprint,
     properties
   }
-}
-
-/**
- * New names for events whose id the org that is kept has as well: `<old user>/<id>`; where somebody had that already, with the old
- * org's key behind it. Asked before any of them has moved.
- */
-async function renamesOf (session: Session, { kept, from }: Merging): Promise<ReadonlyMap<string, string>> {
-  const [found] = await session.run([{
-    text: `select f.id, exists (select from events e where e.org = any($3::int[]) and e.id = $4::text || f.id) from events f
-      where f.org = $2::int and exists (select from events k where k.org = $1::int and k.id = f.id)`,
-    params: [kept.key, from.key, plainArray([kept.key, from.key]), mergedId(from.name, '')]
-  }])
-  const rows = (found?.rows ?? []) as unknown as Array<[id: string, twice: boolean]>
-  return new Map(rows.map(([id, twice]) => [id, twice ? `${mergedId(from.name, id)}/${from.key}` : mergedId(from.name, id)]))
 }
 
 /** A total that was set in both orgs: read again from its events, it would be that of the last one only. */

@@ -2,7 +2,6 @@ import { sql } from 'drizzle-orm'
 import { makePgArray } from 'drizzle-orm/pg-core'
 import { type Amount, amountFromNumeric } from '../domain/amount.ts'
 import type { Instant } from '../domain/entitlement.ts'
-import { mergedId } from '../domain/ids.ts'
 import type { Org } from '../domain/org.ts'
 import { instantArray, plainArray } from './arrays.ts'
 import { orm, type Session } from './database.ts'
@@ -25,8 +24,7 @@ interface Moving {
 }
 
 /**
- * Gives the reservations of `from` to the org that is kept, each in the merged org's window; where that has one of the same id, as
- * `<old user>/<id>`.
+ * Gives the reservations of `from` to the org that is kept, each in the merged org's window.
  * @param keptRecut features of which the kept org's own windows are others now
  * @returns what is held of every feature that any of this is about
  */
@@ -34,9 +32,6 @@ export async function moveReservations (
   session: Session, { kept, from, merged, now }: Moving, keptRecut: readonly number[]
 ): Promise<Held[]> {
   const db = orm(session)
-  await db.execute(sql`
-    update reservations r set id = ${mergedId(from.name, '')} || r.id
-    where r.org = ${from.key} and exists (select from reservations k where k.org = ${kept.key} and k.id = r.id)`)
   const places = await db.execute<{ org: number, feature: number, at: string, start: string, end: string | null }>(sql`
     select distinct org, feature, at, window_start as start, window_end as "end" from reservations
     where org = ${from.key} or (org = ${kept.key} and feature = any(${plainArray(keptRecut)}::int[]))`)
