@@ -4,7 +4,7 @@ import { parseEventId, parseFeature, parseOrg } from '../domain/ids.ts'
 import { checkProperties } from '../domain/properties.ts'
 import { checkName, featuresOf, type SegmentRule, type TrackedEvent } from '../domain/segment.ts'
 import { AHEAD_MAX_MS } from '../domain/time.ts'
-import { errors, TollgateError } from '../errors.ts'
+import { type ErrorCode, errors, TollgateError } from '../errors.ts'
 import { available } from '../storage/ledger-reader.ts'
 import type { OrgProfile } from '../storage/org-list.ts'
 import type { Stores } from '../storage/stores.ts'
@@ -30,6 +30,10 @@ export interface Identified {
 
 /** Enough to tell one from several. */
 const SAME_EMAIL_MAX = 3
+/** Segment sends what somebody's first page says in several calls at once, and drops what is refused. */
+const IDENTIFY_ATTEMPTS_MAX = 4
+/** What is answered if somebody else was faster: made, renamed or merged who is meant. */
+const OVERTAKEN: ReadonlySet<ErrorCode> = new Set(['org_conflict', 'org_not_found', 'not_found'])
 
 /**
  * The id decides who it is. Whom the payment provider made known, under their e-mail as id, may turn out to be them: by the only one with
@@ -38,6 +42,16 @@ const SAME_EMAIL_MAX = 3
  */
 export async function identify (stores: Stores, environment: string, text: string, traits: Traits): Promise<Identified> {
   const org = parseOrg(text, '/userId')
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await identifyOnce(stores, environment, org, traits)
+    } catch (error) {
+      if (attempt === IDENTIFY_ATTEMPTS_MAX || !(error instanceof TollgateError && OVERTAKEN.has(error.code))) throw error
+    }
+  }
+}
+
+async function identifyOnce (stores: Stores, environment: string, org: string, traits: Traits): Promise<Identified> {
   const { email } = traits
   const known = await available(stores.orgs.load(environment, org))
   const same = email ? await available(stores.orgList.byEmail(environment, email, SAME_EMAIL_MAX)) : []
@@ -120,9 +134,19 @@ export async function mapWaiting (
   return true
 }
 
+/** @throws what one of them is refused for, after all others were counted */
 async function countAll (stores: Stores, environment: string, event: TrackedEvent, features: readonly string[]): Promise<boolean> {
   let duplicate = true
-  for (const feature of features) duplicate = await count(stores, environment, event, feature, amountOf(1)) && duplicate
+  let refused: TollgateError | undefined
+  for (const feature of features) {
+    try {
+      duplicate = await count(stores, environment, event, feature, amountOf(1)) && duplicate
+    } catch (error) {
+      if (!(error instanceof TollgateError) || errors[error.code].status >= 500) throw error
+      refused ??= error
+    }
+  }
+  if (refused !== undefined) throw refused
   return duplicate
 }
 

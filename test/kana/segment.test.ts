@@ -58,6 +58,22 @@ async function specification (t: Test, api: Api): Promise<void> {
     t.hasStrict(await identify('13', { email: 'several@example.com' }), { created: true, flagged: true }, 'two may be meant')
   })
 
+  await t.test('identify: several at once are all heard', async t => {
+    const traits = [{ name: 'Fourteen' }, { email: 'fourteen@example.com' }, { billingUserId: 'cus_14' }]
+    const answers = await Promise.all(traits.map(async each => await identify('14', each)))
+    t.strictSame(answers.map(({ result }) => result), ['identified', 'identified', 'identified'])
+    t.strictSame(await infoOf('org:14'), { name: 'Fourteen', email: 'fourteen@example.com', billingId: 'cus_14' })
+    await provided('fifteen@example.com')
+    const same = await Promise.all(['a', 'b', 'c'].map(async name => await identify('15', { name, email: 'fifteen@example.com' })))
+    t.strictSame(same.map(({ result }) => result), ['identified', 'identified', 'identified'], 'also where the id is taken over')
+    t.equal((await infoOf('org:15')).billingId, 'cus_fifteen@example.com')
+    await provided('sixteen@example.com')
+    await identify('16')
+    const merged = await Promise.all(['a', 'b'].map(async name => await identify('16', { name, email: 'sixteen@example.com' })))
+    t.strictSame(merged.map(({ result }) => result), ['identified', 'identified'], 'and where somebody is merged')
+    t.equal((await infoOf('org:16')).billingId, 'cus_sixteen@example.com')
+  })
+
   await t.test('I6: track: the feature and the delta of the event itself, once', async t => {
     await api.subscribe('org:20', 'plan:pro@0')
     t.strictSame(await track('20', 'Called', { featureId: 'calls' }), { result: 'counted', features: ['feature:calls'] })
@@ -87,6 +103,14 @@ async function specification (t: Test, api: Api): Promise<void> {
     t.strictSame((await track('30', 'Exported', { file: { format: 'pdf' }, pages: 2 })).features, ['feature:pdfs', 'feature:calls'], 'several rules, several features')
     t.strictSame((await api.send({ method: 'DELETE', url: `/v1/segment/rules/${id}` })).body, {})
     t.strictSame((await track('30', 'Exported', { file: { format: 'pdf' }, pages: 2 })).features, ['feature:calls'])
+  })
+
+  await t.test('track: a use of a feature that is not held takes no other one with it', async t => {
+    await api.subscribe('org:31', 'feature:calls@plan:pro@0')
+    await rule('Printed', 'feature:pdfs')
+    await rule('Printed', 'feature:calls')
+    t.hasStrict(await track('31', 'Printed'), { status: 400, code: 'feature_not_found' })
+    t.equal(await used('org:31'), 1)
   })
 
   await t.test('an event of somebody who cannot use the feature yet waits on, and is forgotten after 30 days', async t => {
@@ -125,7 +149,9 @@ async function specification (t: Test, api: Api): Promise<void> {
 
   await t.test('rules are listed, read, and refused where they make no sense', async t => {
     const pages = await everyPage(api, '/v1/segment/rules', 'rules', { limit: '1' })
-    t.strictSame(pages.flat().map(({ event, feature }) => [event, feature]), [['Exported', 'feature:calls'], ['Later', 'feature:calls']])
+    t.strictSame(pages.flat().map(({ event, feature }) => [event, feature]), [
+      ['Exported', 'feature:calls'], ['Printed', 'feature:pdfs'], ['Printed', 'feature:calls'], ['Later', 'feature:calls']
+    ])
     const [[{ id }]] = pages as [[Body]]
     t.hasStrict((await api.get(`/v1/segment/rules/${id}`)).body, { event: 'Exported' })
     t.hasStrict(await rule('x', 'feature:nothing'), { status: 400, code: 'feature_not_found' })
