@@ -39,6 +39,7 @@ export interface OrgImport {
 export interface OrgImports {
   /** @returns false, and begins nothing, while the environment has as many unfinished ones as it may have */
   begin (id: string, environment: string, atomic: boolean, unfinishedMax: number): Promise<boolean>
+  /** Nothing, once it was given up. */
   receive (id: string, rows: readonly ReceivedRow[], problems: readonly RowProblem[]): Promise<void>
   /** All of it is here: from now on it is applied, unless it is refused. */
   received (id: string): Promise<OrgImport>
@@ -73,18 +74,20 @@ export function orgImportStore (database: Database): OrgImports {
     },
     receive: async (id, rows, problems) => await database.transaction(async session => {
       const db = orm(session)
-      if (rows.length > 0) {
+      const begun = await db.update(orgImports).set({
+        received: sql`${orgImports.received} + ${rows.length + problems.length}::int`, ...refusing(problems.length, problems), touchedAt: sql`now()`
+      }).where(isReceiving(id)).returning({ id: orgImports.id })
+      if (begun.length > 0 && rows.length > 0) {
         await db.execute(sql`
           insert into org_import_rows (import, line, org, info)
           select ${id}::uuid, line, org, info::jsonb from unnest(${plainArray(rows.map(({ line }) => line))}::int[],
             ${makePgArray(rows.map(({ org }) => org))}::text[], ${makePgArray(rows.map(({ change }) => JSON.stringify(change)))}::text[]) as row (line, org, info)`)
       }
-      await db.update(orgImports).set({
-        received: sql`${orgImports.received} + ${rows.length + problems.length}::int`, ...refusing(problems.length, problems), touchedAt: sql`now()`
-      }).where(eq(orgImports.id, id))
     }),
     received: async id => await database.transaction(async session => {
       const db = orm(session)
+      const [known] = await db.select().from(orgImports).where(eq(orgImports.id, id)).for('update')
+      if (known?.state !== 'receiving') return importFrom(known as Stored)
       for (const refuseRows of [refuseTwice, refuseMerged]) {
         const [found] = await db.execute<{ count: number, problems: RowProblem[] }>(refuseRows(id))
         const { count = 0, problems = [] } = found ?? {}
@@ -116,10 +119,13 @@ export function orgImportStore (database: Database): OrgImports {
       const { id, environment } = found
       const rows = await db.delete(orgImportRows).where(inArray(sql`(import, line)`, sql`(
         select import, line from org_import_rows where import = ${id}::uuid order by line limit ${PAGE_ROWS}
-      )`)).returning({ org: orgImportRows.org, change: orgImportRows.info })
-      const { created, changed } = rows.length === 0 ? { created: 0, changed: 0 } : await apply(db, environment, rows)
+      )`)).returning({ line: orgImportRows.line, org: orgImportRows.org, change: orgImportRows.info })
+      const merged = await mergedSince(db, environment, rows)
+      const wanted = rows.filter(({ line }) => !merged.some(problem => problem.line === line))
+      const { created, changed } = wanted.length === 0 ? { created: 0, changed: 0 } : await apply(db, environment, wanted)
       await db.update(orgImports).set({
-        applied: sql`${orgImports.applied} + ${rows.length}::int`,
+        ...refusing(merged.length, merged),
+        applied: sql`${orgImports.applied} + ${wanted.length}::int`,
         created: sql`${orgImports.created} + ${created}::int`,
         changed: sql`${orgImports.changed} + ${changed}::int`,
         touchedAt: sql`now()`,
@@ -163,11 +169,25 @@ const refuseMerged = (id: string) => sql`
     returning r.line, 'was merged into ' || kept.name as detail
   ) ${summary}`
 
+/** The same for those that were merged after their rows had been checked. */
+async function mergedSince (
+  db: Orm, environment: string, rows: ReadonlyArray<{ readonly line: number, readonly org: string }>
+): Promise<RowProblem[]> {
+  const found = await db.execute<{ org: string, kept: string }>(sql`
+    select a.name as org, kept.name as kept from unnest(${makePgArray(rows.map(({ org }) => org))}::text[]) as wanted (name)
+    join org_aliases a on a.environment = ${environment} and a.name = wanted.name join orgs kept on kept.id = a.org
+    where not exists (select from orgs o where o.environment = ${environment} and o.name = wanted.name)`)
+  const keptOf = new Map(found.map(({ org, kept }) => [org, kept]))
+  return rows.filter(({ org }) => keptOf.has(org)).map(({ line, org }) => ({ line, column: 'org', detail: `was merged into ${keptOf.get(org)}` }))
+}
+
 const summary = sql`
   select (select count(*)::int from twice) as count, coalesce((
     select json_agg(json_build_object('line', line, 'column', 'org', 'detail', detail) order by line)
     from (select * from twice order by line limit ${sql.raw(String(PROBLEMS_KEPT_MAX))}) first
   ), '[]') as problems`
+
+const isReceiving = (id: string) => and(eq(orgImports.id, id), eq(orgImports.state, 'receiving'))
 
 /** Problems are kept in the order of their lines, the first hundred. */
 function refusing (count: number, problems: readonly RowProblem[]) {

@@ -1,5 +1,7 @@
 import fc from 'fast-check'
 import type { Test } from 'tap'
+import { v7 as uuidv7 } from 'uuid'
+import { purgeDeletedOrgs } from '../../src/background/deleted-orgs.ts'
 import { applyOrgImports, sweepOrgImports } from '../../src/background/org-imports.ts'
 import type { Api, Body } from '../fixtures/api.ts'
 
@@ -89,6 +91,33 @@ export async function orgImportSpecification (t: Test, api: Api): Promise<void> 
     t.hasStrict(await send('{}', false, 'application/json'), { status: 415, message: 'the content type must be text/csv' })
     await applyOrgImports(api.stores)
     t.equal(await all(), before)
+  })
+
+  await t.test('an org that is merged into another before its row is applied does not come back to life', async t => {
+    for (const org of ['org:merged-kept', 'org:merged-old']) await api.post('/v1/subscribe', { org, info: { name: org } })
+    const { id } = await send('org,name\norg:merged-old,Again\norg:merged-new,New\n')
+    await api.post('/v1/orgs/org:merged-kept/merge', { from: 'org:merged-old' })
+    await applyOrgImports(api.stores)
+    t.hasStrict(await read(id), {
+      state: 'done', received: 2, applied: 1, created: 1, refused: 1, problems: [{ line: 2, column: 'org', detail: 'was merged into org:merged-kept' }]
+    })
+    t.hasStrict((await api.get('/v1/orgs/org:merged-old')).body, { org: 'org:merged-kept', info: { name: 'org:merged-kept' } })
+    await purgeDeletedOrgs(api.stores)
+  })
+
+  await t.test('a file that was given up on its way in stays refused, whatever arrives after', async t => {
+    const { orgImports } = api.stores
+    const id = uuidv7()
+    const row = (org: string, line: number) => ({ org, line, change: { name: 'Late' } })
+    await orgImports.begin(id, 'test', false, 10)
+    await orgImports.receive(id, [row('org:late-1', 2)], [])
+    await sweepOrgImports(api.stores, Date.now() + HOUR_MS)
+    await orgImports.receive(id, [row('org:late-2', 3)], [])
+    t.hasStrict(await orgImports.received(id), { state: 'refused', problems: [{ detail: 'the file did not arrive whole' }] })
+    await applyOrgImports(api.stores)
+    t.equal((await api.get('/v1/orgs/org:late-2')).status, 404, 'half of a file is none of it')
+    await sweepOrgImports(api.stores, Date.now())
+    t.equal(await rowsLeft(), 0)
   })
 
   await t.test('hostile cells are refused by line and column', async t => {
