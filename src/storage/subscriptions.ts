@@ -98,7 +98,8 @@ export function subscriptionStore (database: Database, orgStore: Orgs): Subscrip
             insert into orgs (environment, name, created_at) select ${environment}, ${name}, ${new Date(now).toISOString()}::timestamptz
             where not exists (select from org_aliases where environment = ${environment} and name = ${name})
             on conflict do nothing returning id`)
-          const org = await locked(session, environment, name, created.length > 0, next => { nameAfter = next })
+          const isNew = created.length > 0 && !await unmakeMerged(orm(session), environment, name)
+          const org = await locked(session, environment, name, isNew, next => { nameAfter = next })
           if (org !== undefined) return await work(org)
         }
         throw new Error(`org ${name} was deleted again and again`)
@@ -131,6 +132,14 @@ export function subscriptionStore (database: Database, orgStore: Orgs): Subscrip
       return row?.name
     }
   }
+}
+
+/** Takes an org back that could only be made because one of that name was merged while the statement that made it waited. */
+async function unmakeMerged (db: Orm, environment: string, name: string): Promise<boolean> {
+  const unmade = await db.execute(sql`
+    delete from orgs o using org_aliases a
+    where o.environment = ${environment} and o.name = ${name} and a.environment = o.environment and a.name = o.name returning o.id`)
+  return unmade.length > 0
 }
 
 /** The org into which one of that name was merged. */
