@@ -6,7 +6,7 @@ import { every, type Loop } from './loop.ts'
 import { applyOrgImports, sweepOrgImports } from './org-imports.ts'
 import { PRUNE_EVERY_MS, pruneEvents } from './retention.ts'
 import { tidyReservations } from './reservations.ts'
-import { mapSegmentEvents, sweepSegmentEvents } from './segment.ts'
+import { type MappingPlace, mapSegmentEvents, sweepSegmentEvents } from './segment.ts'
 
 const SWEEP_CLOCKS_EVERY_MS = 60_000
 /** Soon, also after a start: what was deleted should be gone. */
@@ -32,6 +32,7 @@ export interface JobsOptions {
 
 /** Everything that happens without being asked for. */
 export function startJobs (stores: Stores, { eventsKeptDays, eventsPruned, warn }: JobsOptions): Loop {
+  let mapped: MappingPlace | undefined
   const jobs = [
     every(SWEEP_CLOCKS_EVERY_MS, async signal => await sweepClocks(stores, Date.now(), signal),
       error => warn(error, 'test clocks could not be swept')),
@@ -45,7 +46,7 @@ export function startJobs (stores: Stores, { eventsKeptDays, eventsPruned, warn 
       error => warn(error, 'orgs could not be imported')),
     every(SWEEP_IMPORTS_EVERY_MS, async signal => await sweepOrgImports(stores, Date.now(), signal),
       error => warn(error, 'imports of orgs could not be swept')),
-    every(MAP_SEGMENT_EVENTS_EVERY_MS, async signal => await mapSegmentEvents(stores, Date.now(), signal),
+    every(MAP_SEGMENT_EVENTS_EVERY_MS, async signal => { mapped = await mapSegmentEvents(stores, Date.now(), { from: mapped, signal }) },
       error => warn(error, 'events of Segment could not be counted')),
     every(SWEEP_SEGMENT_EVENTS_EVERY_MS, async signal => await sweepSegmentEvents(stores, Date.now(), signal),
       error => warn(error, 'old events of Segment could not be deleted')),

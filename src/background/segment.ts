@@ -9,19 +9,37 @@ const PAGES_MAX = 1_000
 const RULES_TRIED_MS = 86_400_000
 const KEPT_MS = 30 * 86_400_000
 
+/** Where a run left off for want of pages: the events of a name, and among them. */
+export interface MappingPlace {
+  readonly environment: string
+  readonly event: string
+  readonly after: number
+}
+
+export interface MappingRun {
+  /** Where the run before left off: what matches no rule, and waits on, must not keep this one from what comes behind. */
+  readonly from?: MappingPlace | undefined
+  readonly signal?: AbortSignal
+  readonly pagesMax?: number
+}
+
 /**
  * Counts events of Segment that waited for a rule, where there is one now. It may run on every replica, and stop anywhere: an event
  * counts once.
  * @param now the clock on the wall
+ * @returns where the next one goes on; undefined: at the beginning
  */
-export async function mapSegmentEvents (stores: Stores, now: Instant, signal?: AbortSignal): Promise<void> {
-  const names = await stores.segment.wanted(now - RULES_TRIED_MS, NAMES_MAX)
+export async function mapSegmentEvents (
+  stores: Stores, now: Instant,
+  { from, signal, pagesMax = PAGES_MAX }: MappingRun = {}
+): Promise<MappingPlace | undefined> {
+  const names = await stores.segment.wanted(now - RULES_TRIED_MS, from, NAMES_MAX)
   let pages = 0
   for (const { environment, event } of names) {
     const rules = await stores.segment.rulesFor(environment, event)
-    let after = 0
+    let after = from?.environment === environment && from.event === event ? from.after : 0
     for (let more = true; more;) {
-      if (signal?.aborted === true || pages >= PAGES_MAX) return
+      if (signal?.aborted === true || pages >= pagesMax) return { environment, event, after }
       pages += 1
       const waiting = await stores.segment.waiting(environment, event, after, PAGE_EVENTS)
       for (const each of waiting) await mapWaiting(stores, environment, each, rules)
@@ -29,6 +47,8 @@ export async function mapSegmentEvents (stores: Stores, now: Instant, signal?: A
       more = waiting.length === PAGE_EVENTS
     }
   }
+  const last = names.length === NAMES_MAX ? names.at(-1) : undefined
+  return last === undefined ? undefined : { ...last, after: Number.MAX_SAFE_INTEGER }
 }
 
 /** Forgets events that no rule has mapped for long. @param now the clock on the wall */

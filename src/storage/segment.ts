@@ -12,6 +12,11 @@ export interface StoredEvent extends TrackedEvent {
   readonly seq: number
 }
 
+export interface EventName {
+  readonly environment: string
+  readonly event: string
+}
+
 /** Rules by which events of Segment are uses of features, and events that wait for one. */
 export interface Segment {
   /** @returns false, and adds nothing, if there are as many as there may be */
@@ -26,7 +31,7 @@ export interface Segment {
   /** Keeps an event that no rule maps. One of its id that waits already stays as it is. */
   keep (environment: string, event: TrackedEvent): Promise<void>
   /** Names of events that wait, of which a rule was made at `since` or later. */
-  wanted (since: Instant, countMax: number): Promise<Array<{ readonly environment: string, readonly event: string }>>
+  wanted (since: Instant, from: EventName | undefined, countMax: number): Promise<EventName[]>
   /** Those that wait, in the order in which they came. */
   waiting (environment: string, event: string, after: number, countMax: number): Promise<StoredEvent[]>
   drop (environment: string, id: string): Promise<void>
@@ -65,8 +70,9 @@ export function segmentStore (database: Database): Segment {
     keep: async (environment, event) => {
       await db.insert(segmentEvents).values({ environment, ...event }).onConflictDoNothing()
     },
-    wanted: async (since, countMax) => await db.execute<{ environment: string, event: string }>(sql`
+    wanted: async (since, from, countMax) => await db.execute<{ environment: string, event: string }>(sql`
       select distinct r.environment, r.event from segment_rules r where r.created_at >= ${new Date(since).toISOString()}::timestamptz
+        and (r.environment, r.event) >= (${from?.environment ?? ''}::text, ${from?.event ?? ''}::text)
         and exists (select from segment_events e where e.environment = r.environment and e.event = r.event)
       order by r.environment, r.event limit ${countMax}::int`),
     waiting: async (environment, name, after, countMax) => await db.select().from(segmentEvents)

@@ -113,6 +113,20 @@ async function specification (t: Test, api: Api): Promise<void> {
     t.equal(await used('org:31'), 1)
   })
 
+  await t.test('what matches no rule does not keep a bounded run from what comes behind it', async t => {
+    await api.subscribe('org:32', 'plan:pro@0')
+    for (let n = 0; n < 99; n += 1) await track('32', 'Viewed', { page: 'other' })
+    for (const page of ['other', 'pricing']) await track('32', 'Viewed', { page })
+    await rule('Viewed', 'feature:calls', [{ path: 'page', equals: 'pricing' }])
+    const pages = { pagesMax: 1 }
+    let from = await mapSegmentEvents(api.stores, Date.now(), pages)
+    t.hasStrict(from, { environment: 'test', event: 'Viewed' })
+    for (let run = 0; from !== undefined && run < 5; run += 1) from = await mapSegmentEvents(api.stores, Date.now(), { ...pages, from })
+    t.equal(from, undefined, 'the next one begins anew')
+    t.equal(await used('org:32'), 1)
+    await api.database.run([{ text: "delete from segment_events where event = 'Viewed'", params: [] }])
+  })
+
   await t.test('an event of somebody who cannot use the feature yet waits on, and is forgotten after 30 days', async t => {
     await track('40', 'Later')
     await rule('Later', 'feature:calls')
@@ -150,7 +164,7 @@ async function specification (t: Test, api: Api): Promise<void> {
   await t.test('rules are listed, read, and refused where they make no sense', async t => {
     const pages = await everyPage(api, '/v1/segment/rules', 'rules', { limit: '1' })
     t.strictSame(pages.flat().map(({ event, feature }) => [event, feature]), [
-      ['Exported', 'feature:calls'], ['Printed', 'feature:pdfs'], ['Printed', 'feature:calls'], ['Later', 'feature:calls']
+      ['Exported', 'feature:calls'], ['Printed', 'feature:pdfs'], ['Printed', 'feature:calls'], ['Viewed', 'feature:calls'], ['Later', 'feature:calls']
     ])
     const [[{ id }]] = pages as [[Body]]
     t.hasStrict((await api.get(`/v1/segment/rules/${id}`)).body, { event: 'Exported' })
