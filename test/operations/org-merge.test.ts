@@ -32,7 +32,7 @@ test('who subscribes an org while it is merged subscribes the one that is kept',
   for (const org of ['org:kept', 'org:old']) await api.subscribe(org, 'plan:pro@0')
   // What a merge does last, and the moment before its commit.
   let subscribed: Promise<Body> | undefined
-  const waits = `select exists (select from pg_stat_activity where datname = current_database() and pg_blocking_pids(pid) <> '{}')`
+  const waits = 'select exists (select from pg_stat_activity where datname = current_database() and pg_blocking_pids(pid) <> \'{}\')'
   await api.database.transaction(async session => {
     await session.run([
       "select id from orgs where name in ('org:kept', 'org:old') order by id for update",
