@@ -69,8 +69,8 @@ export interface ShownPhase {
   readonly trial: boolean
 }
 
-/** `past_due` is a period of grace, as at Stripe: a payment failed, and is tried again before access is taken away. */
-const WITH_ACCESS: ReadonlySet<SubscriptionStatus> = new Set(['active', 'trialing', 'past_due'])
+/** As Kana had it: whoever wants to give grace while a payment is tried again leaves the subscription active. */
+const WITH_ACCESS: ReadonlySet<SubscriptionStatus> = new Set(['active', 'trialing'])
 
 /** Does, or did, this row give access from its start to its end? One that was cancelled did, until it ended. */
 export function givesAccess ({ status, endsAt }: Pick<Subscription, 'status' | 'endsAt'>): boolean {

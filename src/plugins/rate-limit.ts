@@ -83,7 +83,7 @@ export default fp<RateLimitOptions>(async (app, { requestsMax, windowSeconds, re
     }
     done(null, payload)
   })
-}, { name: 'rate-limit', dependencies: ['auth'] })
+}, { name: 'rate-limit', decorators: { request: ['principal'] } })
 
 function seconds (count: number): string {
   return count === 1 ? '1 second' : `${count} seconds`

@@ -15,7 +15,7 @@ const Params = Type.Object({ id: Type.String({ pattern: '^[1-9][0-9]{0,14}$', ex
 const Status = Type.Unsafe<SubscriptionStatus>({
   type: 'string',
   enum: STATUSES,
-  description: '`active`, `trialing` and `past_due` give access; `cancelled` does until it ends; the others do not'
+  description: '`active` and `trialing` give access; `cancelled` does until it ends; the others do not'
 })
 const End = Type.Unsafe<string | null>({ type: ['string', 'null'], maxLength: 64, description: 'RFC 3339; null: without end' })
 
@@ -36,7 +36,7 @@ const Changes = Type.Object({
   metadata: Type.Optional(Type.Unsafe<Properties>({
     type: 'object', additionalProperties: true, description: 'Your own notes, in place of those there are: at most 8,192 bytes'
   }))
-}, { additionalProperties: false, examples: [{ status: 'past_due' }] })
+}, { additionalProperties: false, examples: [{ status: 'trialing' }] })
 
 export const subscriptionRoutes: FastifyPluginAsyncTypebox = async app => {
   app.get('/orgs/:org/subscriptions', {

@@ -51,6 +51,14 @@ t.test('answers say what is left; the one that is refused says when to come back
   t.match(refused.headers.ratelimit, /^"per-key";r=0;t=3\d{3}$/)
 })
 
+t.test('Kana\'s APIs are limited as well', async t => {
+  const api = await limited(1)
+  const headers = { ...await newKey(), 'content-type': 'application/json' }
+  const ask = async (url: string): Promise<Reply> => await api.send({ method: 'POST', url, headers, payload: { query: '{ __typename }' } })
+  t.strictSame((await ask('/graphql')).body, { data: { __typename: 'Query' } })
+  t.match((await ask('/graphql')).body, { errors: [{ message: /more than 1 request/ }] })
+})
+
 t.test('a new window is a new share', async t => {
   const api = await limited(1, { windowSeconds: 1 })
   const headers = await newKey()

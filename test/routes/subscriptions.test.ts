@@ -109,9 +109,9 @@ t.test('plans that nobody can have are refused', async t => {
 t.test('a status changes in place while access stays as it is', async t => {
   const { org, id } = await newOrg()
   await api.on('2024-01-10')
-  t.hasStrict(await patch(id, { status: 'past_due' }), { id, status: 'past_due', startsAt: '2024-01-01T00:00:00.000Z' })
+  t.hasStrict(await patch(id, { status: 'trialing' }), { id, status: 'trialing', startsAt: '2024-01-01T00:00:00.000Z' })
   t.ok((await api.can(org, 'feature:calls')).ok)
-  t.strictSame(shown(await list(org)), ['plan:free@0 past_due 2024-01-01..'])
+  t.strictSame(shown(await list(org)), ['plan:free@0 trialing 2024-01-01..'])
 })
 
 t.test('a status that takes access goes on as another subscription, and what was used before stays where it was', async t => {
