@@ -48,6 +48,8 @@ const PLANS = { plans: { 'plan:free@0': { features: { 'feature:calls': { tiers: 
 /** Older than readers believe it without asking the ledger. */
 const STALE_MS = 1_100
 const WITHIN_MS = 20_000
+/** By the policy of a feature that has none of its own: what is not known is closed. */
+const CLOSED = /^200 .*"ok":false,"reason":"ledger_unavailable".*"degraded":true/
 const UNAVAILABLE = /^503 .*"ledger_unavailable"/
 const UNKNOWN: Call = {
   name: 'report',
@@ -60,7 +62,7 @@ const CALLS: readonly Call[] = [
   { name: 'can, confirmed a moment ago', afterMs: 0, right: /^200 .*"degraded":false/, ask: async api => await api.get('/v1/can', HELD) },
   { name: 'report', afterMs: 0, right: UNAVAILABLE, ask: UNKNOWN.ask },
   { name: 'can, in the mirror', afterMs: STALE_MS, right: /^200 .*"used":1,.*"degraded":true/, ask: async api => await api.get('/v1/can', HELD) },
-  { name: 'can, not in the mirror', afterMs: 0, right: UNAVAILABLE, ask: async api => await api.get('/v1/can', { ...HELD, feature: 'feature:unread' }) },
+  { name: 'can, not in the mirror', afterMs: 0, right: CLOSED, ask: async api => await api.get('/v1/can', { ...HELD, feature: 'feature:unread' }) },
   { name: 'can, of an org never seen', afterMs: 0, right: UNAVAILABLE, ask: async api => await api.get('/v1/can', { ...HELD, org: 'org:unseen' }) },
   { name: 'usage', afterMs: 0, right: UNAVAILABLE, ask: async api => await api.get('/v1/usage', HELD) }
 ]
