@@ -1,6 +1,7 @@
 import type { Instant } from '../domain/entitlement.ts'
 import { clockUnusedSince } from '../domain/test-clock.ts'
 import type { Stores } from '../storage/stores.ts'
+import { pageByPage } from './loop.ts'
 
 /** What was under way in a clock when it was removed has ended by then: requests and statements are given up earlier. */
 const REMOVED_QUIET_MS = 60_000
@@ -13,7 +14,5 @@ const PAGES_MAX = 1_000
  */
 export async function sweepClocks ({ clocks }: Pick<Stores, 'clocks'>, now: Instant, signal?: AbortSignal): Promise<void> {
   await clocks.expire(clockUnusedSince(now), now)
-  for (let page = 0; page < PAGES_MAX; page += 1) {
-    if (signal?.aborted === true || !await clocks.purge(now - REMOVED_QUIET_MS)) return
-  }
+  await pageByPage(async () => await clocks.purge(now - REMOVED_QUIET_MS), PAGES_MAX, signal)
 }

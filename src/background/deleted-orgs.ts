@@ -1,4 +1,5 @@
 import type { Stores } from '../storage/stores.ts'
+import { pageByPage } from './loop.ts'
 
 /** In one run, so that its loop hears in between that it is to stop for good. */
 const PAGES_MAX = 10_000
@@ -8,7 +9,5 @@ const PAGES_MAX = 10_000
  * also after a restart.
  */
 export async function purgeDeletedOrgs ({ orgDeletion }: Pick<Stores, 'orgDeletion'>, signal?: AbortSignal): Promise<void> {
-  for (let page = 0; page < PAGES_MAX; page += 1) {
-    if (signal?.aborted === true || !await orgDeletion.purge()) return
-  }
+  await pageByPage(async () => await orgDeletion.purge(), PAGES_MAX, signal)
 }

@@ -1,6 +1,7 @@
 import type { Instant } from '../domain/entitlement.ts'
 import { keptSince } from '../operations/idempotency.ts'
 import type { Stores } from '../storage/stores.ts'
+import { pageByPage } from './loop.ts'
 
 const PAGES_MAX = 1_000
 
@@ -11,7 +12,5 @@ const PAGES_MAX = 1_000
 export async function sweepIdempotencyKeys (
   { idempotencyKeys }: Pick<Stores, 'idempotencyKeys'>, now: Instant, signal?: AbortSignal
 ): Promise<void> {
-  for (let page = 0; page < PAGES_MAX; page += 1) {
-    if (signal?.aborted === true || !await idempotencyKeys.sweep(keptSince(now))) return
-  }
+  await pageByPage(async () => await idempotencyKeys.sweep(keptSince(now)), PAGES_MAX, signal)
 }

@@ -30,3 +30,14 @@ export function every (intervalMs: number, job: (signal: AbortSignal) => Promise
     }
   }
 }
+
+/**
+ * Does a page after the other until there is none, or it is told to stop.
+ * @param page answers whether there may be more
+ * @param pagesMax in one run; what is left is left to the next
+ */
+export async function pageByPage (page: () => Promise<boolean>, pagesMax: number, signal?: AbortSignal): Promise<void> {
+  for (let done = 0; done < pagesMax; done += 1) {
+    if (signal?.aborted === true || !await page()) return
+  }
+}

@@ -1,5 +1,6 @@
 import type { Instant } from '../domain/entitlement.ts'
 import type { Stores } from '../storage/stores.ts'
+import { pageByPage } from './loop.ts'
 
 const PAGES_MAX = 10_000
 /** Longer than a file may be on its way in. */
@@ -11,9 +12,7 @@ const FINISHED_KEPT_MS = 30 * 86_400_000
  * after a restart.
  */
 export async function applyOrgImports ({ orgImports }: Pick<Stores, 'orgImports'>, signal?: AbortSignal): Promise<void> {
-  for (let page = 0; page < PAGES_MAX; page += 1) {
-    if (signal?.aborted === true || !await orgImports.applyPage()) return
-  }
+  await pageByPage(async () => await orgImports.applyPage(), PAGES_MAX, signal)
 }
 
 /**
@@ -21,7 +20,5 @@ export async function applyOrgImports ({ orgImports }: Pick<Stores, 'orgImports'
  * @param now the clock on the wall
  */
 export async function sweepOrgImports ({ orgImports }: Pick<Stores, 'orgImports'>, now: Instant, signal?: AbortSignal): Promise<void> {
-  for (let page = 0; page < PAGES_MAX; page += 1) {
-    if (signal?.aborted === true || !await orgImports.sweep(now - BROKEN_OFF_MS, now - FINISHED_KEPT_MS)) return
-  }
+  await pageByPage(async () => await orgImports.sweep(now - BROKEN_OFF_MS, now - FINISHED_KEPT_MS), PAGES_MAX, signal)
 }

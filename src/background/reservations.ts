@@ -1,6 +1,7 @@
 import type { Instant } from '../domain/entitlement.ts'
 import { keptSince } from '../domain/reservation.ts'
 import type { Stores } from '../storage/stores.ts'
+import { pageByPage } from './loop.ts'
 
 const PAGES_MAX = 1_000
 
@@ -10,7 +11,5 @@ const PAGES_MAX = 1_000
  * @param now the clock on the wall
  */
 export async function tidyReservations ({ reservations }: Pick<Stores, 'reservations'>, now: Instant, signal?: AbortSignal): Promise<void> {
-  for (let page = 0; page < PAGES_MAX; page += 1) {
-    if (signal?.aborted === true || !await reservations.tidy(keptSince(now))) return
-  }
+  await pageByPage(async () => await reservations.tidy(keptSince(now)), PAGES_MAX, signal)
 }

@@ -1,6 +1,7 @@
 import type { Instant } from '../domain/entitlement.ts'
 import { mapWaiting } from '../operations/segment.ts'
 import type { Stores } from '../storage/stores.ts'
+import { pageByPage } from './loop.ts'
 
 const PAGE_EVENTS = 100
 const NAMES_MAX = 100
@@ -53,7 +54,5 @@ export async function mapSegmentEvents (
 
 /** Forgets events that no rule has mapped for long. @param now the clock on the wall */
 export async function sweepSegmentEvents ({ segment }: Pick<Stores, 'segment'>, now: Instant, signal?: AbortSignal): Promise<void> {
-  for (let page = 0; page < PAGES_MAX; page += 1) {
-    if (signal?.aborted === true || !await segment.sweep(now - KEPT_MS)) return
-  }
+  await pageByPage(async () => await segment.sweep(now - KEPT_MS), PAGES_MAX, signal)
 }

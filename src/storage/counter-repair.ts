@@ -11,6 +11,7 @@ import type { Publication } from './mirror.ts'
 import type { Orgs } from './orgs.ts'
 import { instantFrom } from './schema.ts'
 import { counterOf, foldOf, patiently, type WindowKey } from './verification.ts'
+import { instantText, instantTextOrNull } from './instants.ts'
 
 export interface Mended {
   /** Which of its differences are gone. */
@@ -82,13 +83,13 @@ export async function addMissing (
   await session.run([insert({
     org,
     feature,
-    start: timeText(start),
-    end: timeTextOrNull(window.end),
+    start: instantText(start),
+    end: instantTextOrNull(window.end),
     used: amountText(used),
     reserved: amountText(reserved),
     version,
-    lastAt: timeTextOrNull(lastAt),
-    reservedUntil: timeTextOrNull(reservedUntil)
+    lastAt: instantTextOrNull(lastAt),
+    reservedUntil: instantTextOrNull(reservedUntil)
   })])
   return tally
 }
@@ -105,7 +106,7 @@ async function correct (
   session: Session, { org, feature, start }: WindowKey, counter: StoredCounter, kinds: readonly DifferenceKind[], expected: Amount,
   now: Instant
 ): Promise<Tally> {
-  const [result] = await session.run([heldNow({ org, feature, start: timeText(start), now: timeText(now) })])
+  const [result] = await session.run([heldNow({ org, feature, start: instantText(start), now: instantText(now) })])
   const [reserved, until] = (result?.rows[0] ?? []) as [string, string | null]
   const { version, lastAt } = counter
   const used = kinds.includes('counter_differs') ? expected : counter.used
@@ -120,19 +121,11 @@ async function correct (
   await session.run([update({
     org,
     feature,
-    start: timeText(start),
+    start: instantText(start),
     used: amountText(used),
     reserved: amountText(tally.reserved),
-    reservedUntil: timeTextOrNull(tally.reservedUntil),
+    reservedUntil: instantTextOrNull(tally.reservedUntil),
     version
   })])
   return tally
-}
-
-function timeText (at: Instant): string {
-  return new Date(at).toISOString()
-}
-
-function timeTextOrNull (at: Instant | null): string | null {
-  return at === null ? null : timeText(at)
 }

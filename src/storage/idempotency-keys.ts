@@ -2,6 +2,7 @@ import { and, eq, isNull, sql } from 'drizzle-orm'
 import type { Instant } from '../domain/entitlement.ts'
 import { type Database, type Orm, orm } from './database.ts'
 import { idempotencyKeys } from './schema.ts'
+import { instantText } from './instants.ts'
 
 const SWEPT_ROWS_MAX = 1_000
 /** What somebody else has given up between our two questions is asked for again. */
@@ -76,7 +77,7 @@ export function idempotencyKeyStore (database: Database): IdempotencyKeys {
       const [swept] = await db.execute<{ count: number }>(sql`
         with swept as (
           delete from idempotency_keys where ctid = any (array(
-            select ctid from idempotency_keys where started_at < ${timeOf(keptSince)}::timestamptz limit ${SWEPT_ROWS_MAX} for update skip locked
+            select ctid from idempotency_keys where started_at < ${instantText(keptSince)}::timestamptz limit ${SWEPT_ROWS_MAX} for update skip locked
           )) returning 1
         ) select count(*)::int as count from swept`)
       return swept?.count === SWEPT_ROWS_MAX
@@ -88,16 +89,12 @@ async function insert (db: Orm, run: IdempotentRun, { keptSince, runningSince }:
   const claimed = await db.insert(idempotencyKeys).values(run).onConflictDoUpdate({
     target: [environment, key],
     set: { fingerprint: run.fingerprint, startedAt: run.startedAt, status: null, body: null },
-    setWhere: sql`${startedAt} < ${timeOf(keptSince)}::timestamptz
-      or (${status} is null and ${startedAt} < ${timeOf(runningSince)}::timestamptz and ${fingerprint} = excluded.fingerprint)`
+    setWhere: sql`${startedAt} < ${instantText(keptSince)}::timestamptz
+      or (${status} is null and ${startedAt} < ${instantText(runningSince)}::timestamptz and ${fingerprint} = excluded.fingerprint)`
   }).returning({ key })
   return claimed.length > 0
 }
 
 function isRun (run: IdempotentRun) {
   return and(eq(environment, run.environment), eq(key, run.key), eq(startedAt, run.startedAt), isNull(status))
-}
-
-function timeOf (at: Instant): string {
-  return new Date(at).toISOString()
 }

@@ -1,6 +1,5 @@
 import { makePgArray } from 'drizzle-orm/pg-core'
 import { amountFromNumeric } from '../domain/amount.ts'
-import type { Instant } from '../domain/entitlement.ts'
 import type { ReservationState, Tally } from '../domain/reservation.ts'
 import { TollgateError } from '../errors.ts'
 import { plainArray } from './arrays.ts'
@@ -12,6 +11,7 @@ import { lockOrgs, readEvents, readReservations, readVersions } from './ledger-s
 import { publicationsOf, writeStatements } from './ledger-write.ts'
 import type { Orgs } from './orgs.ts'
 import { instantFrom } from './schema.ts'
+import { instantOrNull } from './instants.ts'
 
 /**
  * One transaction, two round trips: lock and read; reduce in TypeScript; write and commit.
@@ -131,8 +131,4 @@ export function reservationFrom (row: readonly unknown[]): StoredReservation {
     limit: limit === null ? null : amountFromNumeric(limit),
     fingerprint
   }
-}
-
-function instantOrNull (text: string | null): Instant | null {
-  return text === null ? null : instantFrom(text)
 }

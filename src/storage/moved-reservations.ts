@@ -7,6 +7,7 @@ import { instantArray, plainArray } from './arrays.ts'
 import { orm, type Session } from './database.ts'
 import { wantedAt } from './merged-windows.ts'
 import { instantFrom } from './schema.ts'
+import { instantText } from './instants.ts'
 
 /** What is held in one window of the merged org. */
 export interface Held {
@@ -50,7 +51,7 @@ export async function moveReservations (
   const features = makePgArray([...new Set(placed.map(({ feature }) => feature))])
   const held = await db.execute<{ feature: number, start: string, reserved: string, until: string }>(sql`
     select feature, window_start as start, sum(amount) as reserved, min(expires_at) as until from reservations
-    where org = ${kept.key} and feature = any(${features}::int[]) and state = 'held' and expires_at > ${new Date(now).toISOString()}::timestamptz
+    where org = ${kept.key} and feature = any(${features}::int[]) and state = 'held' and expires_at > ${instantText(now)}::timestamptz
     group by feature, window_start`)
   return held.map(({ feature, start, reserved, until }) => ({
     feature, start: instantFrom(start), reserved: amountFromNumeric(reserved), until: instantFrom(until)

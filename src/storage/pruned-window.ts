@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm'
 import { type Amount, amountFromNumeric } from '../domain/amount.ts'
 import { prepare, type Session } from './database.ts'
 import type { CounterKey } from './mirror.ts'
+import { instantText } from './instants.ts'
 
 /** By the ledger's key: the planner is told to scan no table, not even one of one row. */
 const lastFigure = prepare<'org' | 'feature' | 'start'>(sql`
@@ -18,7 +19,7 @@ const lastFigure = prepare<'org' | 'feature' | 'start'>(sql`
  * @returns undefined: it has all of its events, or none
  */
 export async function lastFigureOfPruned (session: Session, { org, feature, start }: CounterKey): Promise<Amount | undefined> {
-  const [result] = await session.run([lastFigure({ org, feature, start: new Date(start).toISOString() })])
+  const [result] = await session.run([lastFigure({ org, feature, start: instantText(start) })])
   const used = result?.rows[0]?.[0] as string | null | undefined
   return used === null || used === undefined ? undefined : amountFromNumeric(used)
 }

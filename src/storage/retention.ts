@@ -7,6 +7,7 @@ import { lockOrgs } from './ledger-statements.ts'
 import type { Orgs } from './orgs.ts'
 import { instantFrom } from './schema.ts'
 import { foldOf } from './verification.ts'
+import { instantText } from './instants.ts'
 
 /** Events that one transaction deletes: it holds its org and, embedded, everybody else for as long as that takes. */
 const PAGE_EVENTS = 1_000
@@ -81,11 +82,11 @@ export function retention (database: Database, orgs: Orgs): Retention {
 
   return {
     claim: async (since, everyMs) => {
-      const rows = await rowsOf(database, claimed({ since: timeText(since), before: timeText(since - everyMs) }))
+      const rows = await rowsOf(database, claimed({ since: instantText(since), before: instantText(since - everyMs) }))
       return rows.length > 0
     },
     old: async (before, after) => {
-      const statement = oldOf({ before: timeText(before), after, count: ORGS_MAX })
+      const statement = oldOf({ before: instantText(before), after, count: ORGS_MAX })
       const rows = await rowsOf(database, statement) as Array<[number, string, number | null]>
       const found = rows.flatMap(([org, environment, feature]) => feature === null ? [] : [{ org, environment, feature }])
       const seen = new Set(rows.map(([org]) => org))
@@ -93,7 +94,7 @@ export function retention (database: Database, orgs: Orgs): Retention {
     },
     prune: async ({ org, environment, feature }, before, now) => await database.transaction(async session => {
       await session.run([lockOrgs({ orgs: plainArray([org]) })])
-      const page = { org, feature, before: timeText(before), count: PAGE_EVENTS }
+      const page = { org, feature, before: instantText(before), count: PAGE_EVENTS }
       for (const [start, end] of await rowsOf(session, uncounted(page)) as Array<[string, string | null]>) {
         const key = { org, feature, start: instantFrom(start), end: end === null ? null : instantFrom(end) }
         const { last } = await foldOf(session, environment, key)
@@ -103,8 +104,4 @@ export function retention (database: Database, orgs: Orgs): Retention {
       return deleted
     })
   }
-}
-
-function timeText (at: Instant): string {
-  return new Date(at).toISOString()
 }

@@ -4,6 +4,7 @@ import type { SegmentRule, TrackedEvent } from '../domain/segment.ts'
 import { type Database, orm } from './database.ts'
 import { type Page, pageOf } from './page.ts'
 import { segmentEvents, segmentRules } from './schema-kana.ts'
+import { instantText } from './instants.ts'
 
 const SWEPT_ROWS_MAX = 1_000
 
@@ -71,7 +72,7 @@ export function segmentStore (database: Database): Segment {
       await db.insert(segmentEvents).values({ environment, ...event }).onConflictDoNothing()
     },
     wanted: async (since, from, countMax) => await db.execute<{ environment: string, event: string }>(sql`
-      select distinct r.environment, r.event from segment_rules r where r.created_at >= ${new Date(since).toISOString()}::timestamptz
+      select distinct r.environment, r.event from segment_rules r where r.created_at >= ${instantText(since)}::timestamptz
         and (r.environment, r.event) >= (${from?.environment ?? ''}::text, ${from?.event ?? ''}::text)
         and exists (select from segment_events e where e.environment = r.environment and e.event = r.event)
       order by r.environment, r.event limit ${countMax}::int`),
@@ -84,7 +85,7 @@ export function segmentStore (database: Database): Segment {
       const [deleted] = await db.execute<{ count: number }>(sql`
         with deleted as (
           delete from segment_events where ctid = any(array(
-            select ctid from segment_events where received_at < ${new Date(before).toISOString()}::timestamptz limit ${SWEPT_ROWS_MAX}
+            select ctid from segment_events where received_at < ${instantText(before)}::timestamptz limit ${SWEPT_ROWS_MAX}
           )) returning 1
         ) select count(*)::int as count from deleted`)
       return deleted?.count === SWEPT_ROWS_MAX

@@ -8,6 +8,7 @@ import { instantFrom } from './schema.ts'
 import {
   countersOf, gapsOf, lastOf, orgRange, pinned, usedFeatures, wholeWindow, windowPage, windowsFrom
 } from './verification-statements.ts'
+import { instantOrNull, instantText } from './instants.ts'
 
 /** Events that one statement reads at most. */
 const STRETCH_EVENTS_MAX = 20_000
@@ -100,11 +101,11 @@ export function verification (database: Database): Verification {
       return first === null || last === null ? undefined : [first, last]
     },
     windows: async (environment, { org, feature }, from) => stretchFrom(await rows(windowsFrom({
-      environment, org, feature, from: timeText(from), eventCount: STRETCH_EVENTS_MAX + 1, counterCount: STRETCH_COUNTERS_MAX + 1
+      environment, org, feature, from: instantText(from), eventCount: STRETCH_EVENTS_MAX + 1, counterCount: STRETCH_COUNTERS_MAX + 1
     }))),
     pin: async (environment, { org, feature, start }) => await database.transaction(async session => {
       await session.run([lockOrgs({ orgs: plainArray([org]) })])
-      const [[last, pruned, ...counter] = []] = await rows(pinned({ environment, org, feature, start: timeText(start) }), session)
+      const [[last, pruned, ...counter] = []] = await rows(pinned({ environment, org, feature, start: instantText(start) }), session)
       return { horizon: Number(last ?? 0), pruned: pruned === true, counter: counterFrom(counter) }
     }),
     page: async (environment, { org, feature, start, end }, horizon, from) => {
@@ -112,8 +113,8 @@ export function verification (database: Database): Verification {
         environment,
         org,
         feature,
-        start: timeText(start),
-        from: timeText(from),
+        start: instantText(start),
+        from: instantText(from),
         until: untilText(end),
         horizon,
         count: STRETCH_EVENTS_MAX
@@ -121,7 +122,7 @@ export function verification (database: Database): Verification {
       return { fold: foldFrom(fold), next: typeof last === 'string' ? instantFrom(last) + 1 : null }
     },
     gaps: async (environment, { org, feature, start, end }) => {
-      const statement = gapsOf({ environment, org, feature, start: timeText(start), until: untilText(end), count: GAPS_MAX })
+      const statement = gapsOf({ environment, org, feature, start: instantText(start), until: untilText(end), count: GAPS_MAX })
       try {
         return (await patiently(database, async session => await rows(statement, session))).map(gapFrom)
       } catch (error) {
@@ -130,7 +131,7 @@ export function verification (database: Database): Verification {
       }
     },
     last: async (environment, { org, feature, start, end }) => {
-      const statement = lastOf({ environment, org, feature, start: timeText(start), until: untilText(end) })
+      const statement = lastOf({ environment, org, feature, start: instantText(start), until: untilText(end) })
       const [[id, seq] = []] = await patiently(database, async session => await rows(statement, session))
       return id === undefined ? undefined : { id: id as string, seq: Number(seq) }
     },
@@ -150,7 +151,7 @@ export async function patiently<T> (database: Database, work: (session: Session)
 
 /** What all events of a window come to, as the session sees it. */
 export async function foldOf (session: Session, environment: string, { org, feature, start, end }: WindowKey): Promise<Fold> {
-  const [result] = await session.run([wholeWindow({ environment, org, feature, start: timeText(start), until: untilText(end) })])
+  const [result] = await session.run([wholeWindow({ environment, org, feature, start: instantText(start), until: untilText(end) })])
   return foldFrom(result?.rows[0] ?? [])
 }
 
@@ -192,10 +193,6 @@ function counterFrom (row: readonly unknown[]): StoredCounter | null {
   }
 }
 
-function instantOrNull (text: string | null | undefined): Instant | null {
-  return text === null || text === undefined ? null : instantFrom(text)
-}
-
 function foldFrom ([events = 0, sum = '0', chain = '0', last = null]: readonly unknown[]): Fold {
   const figures = { sum: amountFromNumeric(sum as string), chain: BigInt(chain as string) }
   return { events: events as number, ...figures, last: lastFrom(last as string | null) }
@@ -216,11 +213,7 @@ function gapFrom ([missing, afterId, afterSeq, id, seq]: readonly unknown[]): Ga
   }
 }
 
-function timeText (at: Instant): string {
-  return new Date(at).toISOString()
-}
-
 function untilText (end: Instant | null): string {
   const until = readUntil(end)
-  return until === Infinity ? 'infinity' : timeText(until)
+  return until === Infinity ? 'infinity' : instantText(until)
 }
