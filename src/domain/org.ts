@@ -68,17 +68,32 @@ export function orgOf (facts: OrgFacts, planOf: (subscription: Subscription) => 
   }
   const byName = [...terms].sort(([a], [b]) => a < b ? -1 : 1)
   const firstStart = Math.min(...facts.subscriptions.filter(givesAccess).map(({ startsAt }) => startsAt))
-  const { overrides = NO_OVERRIDES } = facts
-  const features = new Map(byName.map(([name, held]) => [name, heldFeature(name, held, overrides.get(name)?.list)]))
-  return { ...facts, overrides, firstStart, plans, features }
+  const { key, environment, name, version, timeZone, createdAt, subscriptions, overrides = NO_OVERRIDES } = facts
+  const features = new Map(byName.map(([name, held]) => [name, new Held(name, held, overrides.get(name)?.list)]))
+  // Not spread from the facts: V8 gives what is spread and then added to a shape of its own, which is more than the org.
+  return { key, environment, name, version, timeZone, createdAt, subscriptions, overrides, firstStart, plans, features }
 }
 
-/** Timelines are built when first asked for: most requests ask for one feature of many. */
-function heldFeature (
-  name: string, { key, terms }: { key: number, terms: readonly Term[] }, overrides: readonly Override[] | undefined
-): HeldFeature {
-  let built: Timeline | undefined
-  return { key, name, terms, get timeline () { return (built ??= timeline(terms, overrides)) } }
+/** A class, because a process keeps hundreds of thousands: of closures and accessors each would have its own. */
+class Held implements HeldFeature {
+  readonly key: number
+  readonly name: string
+  readonly terms: readonly Term[]
+  readonly #overrides: readonly Override[] | undefined
+  #timeline: Timeline | undefined
+
+  constructor (name: string, { key, terms }: { key: number, terms: readonly Term[] }, overrides: readonly Override[] | undefined) {
+    this.key = key
+    this.name = name
+    // A copy takes no more room than it needs.
+    this.terms = [...terms]
+    this.#overrides = overrides
+  }
+
+  /** Built when first asked for: most requests ask for one feature of many. */
+  get timeline (): Timeline {
+    return (this.#timeline ??= timeline(this.terms, this.#overrides))
+  }
 }
 
 function termsOf (subscription: Subscription, plan: Plan): Term[] {

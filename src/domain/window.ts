@@ -1,5 +1,5 @@
-import { combine, type Aggregate, type Grant, type Instant, overridden, type Override, type Term, termsAt } from './entitlement.ts'
-import { type Grid, TIME_BEGIN, type Window, windowOf } from './period.ts'
+import { combine, type Grant, type Instant, overridden, type Override, type Term, termsAt } from './entitlement.ts'
+import { TIME_BEGIN, type Window, windowOf } from './period.ts'
 
 export type { Window } from './period.ts'
 
@@ -11,20 +11,20 @@ export interface Timeline {
   /** Where the first term starts; Infinity without terms. */
   readonly start: Instant
   /** Null in a gap between terms and after the last. Before the first term its grant applies already. */
-  readonly grantAt: (at: Instant) => Grant | null
+  grantAt (at: Instant): Grant | null
   /** The end knows the changes that are scheduled. It is when usage is next at 0; null: never. */
-  readonly windowAt: (at: Instant) => Window
+  windowAt (at: Instant): Window
   /**
    * The grant by which a window as a whole is judged: the one in force just before its end, or where it ends in a gap
    * the last that was held inside it; null where none was.
    * @param window as `windowAt` gave it
    */
-  readonly grantAtEnd: (window: Window) => Grant | null
+  grantAtEnd (window: Window): Grant | null
   /**
    * Windows, newest first: from the one that contains the instant just before `before`, back to the one that contains
    * `notBefore`, at most `countMax`. Continue a page with the `start` of its last window as `before`.
    */
-  readonly windowsBack: (before: Instant, countMax: number, notBefore: Instant) => Window[]
+  windowsBack (before: Instant, countMax: number, notBefore: Instant): Window[]
 }
 
 /** From `start` to the start of the next one the same terms are in force. */
@@ -33,11 +33,9 @@ interface Stretch {
   readonly grant: Grant | null
 }
 
-/** Windows that share a grid and an aggregate. Where the next era starts, a window is cut. */
-interface Era {
-  readonly start: Instant
-  readonly grid: Grid
-  readonly aggregate: Aggregate
+/** Windows that share a grid and an aggregate: those of its grant. Where the next era starts, a window is cut. */
+interface Era extends Stretch {
+  readonly grant: Grant
 }
 
 /**
@@ -45,37 +43,54 @@ interface Era {
  * @param overrides of the same, in order; they do not overlap
  */
 export function timeline (terms: readonly Term[], overrides: readonly Override[] = []): Timeline {
-  const held = stretchesOf(terms)
-  // From what is held alone: an override changes figures, never the shape of a window.
-  const eras = erasOf(held)
-  const stretches = overrides.length === 0 ? held : withOverrides(held, overrides)
-  // Most questions are about now, whose window they share.
-  let known: Window | undefined
-  const windowAt = (at: Instant): Window => {
-    if (known === undefined || at < known.start || (known.end !== null && at >= known.end)) known = windowIn(eras, at)
-    return known
+  return new StretchedTimeline(terms, overrides)
+}
+
+/** A class, because a process keeps hundreds of thousands: of closures each would have its own. */
+class StretchedTimeline implements Timeline {
+  readonly start: Instant
+  readonly #stretches: readonly Stretch[]
+  readonly #eras: readonly Era[]
+  /** Most questions are about now, whose window they share. */
+  #known: Window | undefined
+
+  constructor (terms: readonly Term[], overrides: readonly Override[]) {
+    const held = stretchesOf(terms)
+    // From what is held alone: an override changes figures, never the shape of a window.
+    this.#eras = erasOf(held)
+    this.#stretches = overrides.length === 0 ? held : withOverrides(held, overrides)
+    this.start = held[0]?.start ?? Infinity
   }
-  return {
-    start: stretches[0]?.start ?? Infinity,
-    grantAt: at => stretches[indexAt(stretches, at)]?.grant ?? null,
-    windowAt,
-    grantAtEnd: window => grantAtEnd(stretches, window),
-    windowsBack: (before, countMax, notBefore) => {
-      const windows: Window[] = []
-      const floor = Math.max(notBefore, TIME_BEGIN)
-      for (let cursor = before; cursor > floor && windows.length < countMax;) {
-        const window = windowAt(cursor - 1)
-        windows.push(window)
-        cursor = window.start
-      }
-      return windows
+
+  grantAt (at: Instant): Grant | null {
+    return this.#stretches[indexAt(this.#stretches, at)]?.grant ?? null
+  }
+
+  windowAt (at: Instant): Window {
+    const known = this.#known
+    if (known !== undefined && at >= known.start && (known.end === null || at < known.end)) return known
+    return (this.#known = windowIn(this.#eras, at))
+  }
+
+  grantAtEnd (window: Window): Grant | null {
+    return grantAtEnd(this.#stretches, window)
+  }
+
+  windowsBack (before: Instant, countMax: number, notBefore: Instant): Window[] {
+    const windows: Window[] = []
+    const floor = Math.max(notBefore, TIME_BEGIN)
+    for (let cursor = before; cursor > floor && windows.length < countMax;) {
+      const window = this.windowAt(cursor - 1)
+      windows.push(window)
+      cursor = window.start
     }
+    return windows
   }
 }
 
 /** A window that something was counted in, as it is now: it starts where it did, and may have been cut short since. */
-export function windowNow ({ windowAt }: Timeline, then: Window): Window {
-  const window = windowAt(then.start)
+export function windowNow (timeline: Timeline, then: Window): Window {
+  const window = timeline.windowAt(then.start)
   return window.start === then.start ? window : then
 }
 
@@ -112,20 +127,22 @@ function withOverrides (stretches: readonly Stretch[], overrides: readonly Overr
  * A gap begins no era, and neither does a grant that comes after it with the grid of the one before: who cancels and
  * comes back must not find a fresh allowance.
  */
-function erasOf (stretches: readonly Stretch[]): Era[] {
-  const eras: Era[] = []
-  for (const { start, grant } of stretches) {
-    const era = eras.at(-1)
-    if (grant === null || (era !== undefined && keeps(era, grant))) continue
-    eras.push({ start, grid: { reset: grant.reset, anchor: grant.anchor }, aggregate: grant.aggregate })
-  }
-  return eras
+function erasOf (stretches: readonly Stretch[]): readonly Era[] {
+  let before: Era | undefined
+  const eras = stretches.filter((stretch): stretch is Era => {
+    const { grant } = stretch
+    if (grant === null || (before !== undefined && keeps(before.grant, grant))) return false
+    before = stretch as Era
+    return true
+  })
+  // What is filtered has room to grow; a copy has not.
+  return [...eras]
 }
 
 /** What never resets has no boundaries to count, so a new anchor or zone does not hand out a second lifetime allowance. */
-function keeps ({ grid, aggregate }: Era, grant: Grant): boolean {
-  if (grid.reset !== grant.reset || aggregate !== grant.aggregate) return false
-  return grid.reset === 'never' || (grid.anchor.at === grant.anchor.at && grid.anchor.timeZone === grant.anchor.timeZone)
+function keeps (before: Grant, grant: Grant): boolean {
+  if (before.reset !== grant.reset || before.aggregate !== grant.aggregate) return false
+  return before.reset === 'never' || (before.anchor.at === grant.anchor.at && before.anchor.timeZone === grant.anchor.timeZone)
 }
 
 /** The window of the grid in force, clipped to its era; the first era reaches back without end. */
@@ -133,7 +150,7 @@ function windowIn (eras: readonly Era[], at: Instant): Window {
   const index = indexAt(eras, at)
   const era = eras[index]
   if (era === undefined) return { start: TIME_BEGIN, end: null }
-  const { start, end } = windowOf(era.grid, at)
+  const { start, end } = windowOf(era.grant, at)
   const nextCut = eras[index + 1]?.start ?? null
   return {
     start: index === 0 ? start : Math.max(start, era.start),

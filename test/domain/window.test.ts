@@ -245,7 +245,7 @@ test('a schedule changed from the next instant on leaves every past window and i
     const [currentAfter, ...pastAfter] = after.windowsBack(now + 1, 5, TIME_BEGIN)
     compared += past.length
     return current?.start === currentAfter?.start && isDeepStrictEqual(past, pastAfter) &&
-      isDeepStrictEqual(past.map(before.grantAtEnd), past.map(after.grantAtEnd)) &&
+      isDeepStrictEqual(past.map(it => before.grantAtEnd(it)), past.map(it => after.grantAtEnd(it))) &&
       isDeepStrictEqual(before.grantAt(now), after.grantAt(now))
   }), { numRuns: 50_000 })
   t.ok(compared > 50_000, 'enough past windows were compared')
