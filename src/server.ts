@@ -6,6 +6,7 @@ import { startJobs } from './background/jobs.ts'
 import { type Config, ConfigProblems, loadConfig } from './config.ts'
 import { environmentOfKey } from './domain/key.ts'
 import { loggable } from './errors.ts'
+import { logOutput } from './log-output.ts'
 import type { ConnectionBounds } from './plugins/connections.ts'
 import { createMetrics } from './plugins/metrics.ts'
 import type { RateLimitTerms } from './plugins/rate-limit.ts'
@@ -18,9 +19,6 @@ import { rateLimitRedis } from './storage/rate-limit-redis.ts'
 import { openStores, type Stores } from './storage/stores.ts'
 
 const DRAIN_TIMEOUT_MS = 30_000
-/** Log lines are written together, and none later than this. */
-const LOG_BUFFER_BYTES = 12_288
-const LOG_FLUSH_MS = 200
 
 const FOLDER_RETRY_MS = 100
 
@@ -65,10 +63,10 @@ async function start (env: NodeJS.ProcessEnv, hosting: Hosting): Promise<void> {
   const config = loadConfig(env)
   const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
   const { openEnvironment = 'test', logToStderr = false, folderPatienceMs = 0, connectionBounds, onListening } = hosting
-  const output = pino.destination({ dest: logToStderr ? 2 : 1, sync: false, minLength: LOG_BUFFER_BYTES, periodicFlush: LOG_FLUSH_MS })
+  const metrics = createMetrics((error, message) => warn(error, message))
+  const output = logOutput({ to: logToStderr ? 2 : 1, onLost: metrics.logLineLost })
   const logger = pino({ level: config.logLevel }, output)
   const warn = (error: unknown, message: string): void => logger.warn({ err: loggable(error) }, message)
-  const metrics = createMetrics(warn)
   const { redisUrl, mirrorMaxAgeMs } = config
   const stores = await openStores({
     database: await openDatabase(config, folderPatienceMs),

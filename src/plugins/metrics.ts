@@ -11,6 +11,8 @@ export interface Metrics extends StoreEvents {
   request (method: string, route: string, status: number, seconds: number): void
   /** Let through while the counts of the rate limit were away. */
   uncountedRequest (): void
+  /** Whoever reads the log has stopped reading. */
+  logLineLost (): void
   /** @param open reads the number of open connections */
   watchConnections (open: () => Promise<number>): void
   /** It found no place. */
@@ -57,6 +59,7 @@ export function createMetrics (warn: (error: unknown, message: string) => void):
   })
   const refused = counter('http_connections_refused_total', 'Connections closed at once, as all places were taken')
   const uncounted = counter('rate_limit_uncounted_requests_total', 'Requests let through while Redis could not count them')
+  const lostLines = counter('log_lines_lost_total', 'Log lines lost because nobody read them')
   const pruned = counter('events_pruned_total', 'Events deleted for their age')
 
   return {
@@ -70,6 +73,7 @@ export function createMetrics (warn: (error: unknown, message: string) => void):
     watchConnections: open => { countConnections = open },
     connectionRefused: () => refused.inc(),
     uncountedRequest: () => uncounted.inc(),
+    logLineLost: () => lostLines.inc(),
     eventsPruned: events => pruned.inc(events),
     watchQueue: waiting => {
       const gauge: Gauge = new Gauge({
