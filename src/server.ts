@@ -1,12 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { pino } from 'pino'
 import { buildApp } from './app.ts'
 import { startJobs } from './background/jobs.ts'
 import { type Config, ConfigProblems, loadConfig } from './config.ts'
 import { environmentOfKey } from './domain/key.ts'
 import { loggable } from './errors.ts'
-import { logOutput } from './log-output.ts'
+import { openLog } from './log.ts'
 import type { ConnectionBounds } from './plugins/connections.ts'
 import { createMetrics } from './plugins/metrics.ts'
 import type { RateLimitTerms } from './plugins/rate-limit.ts'
@@ -64,8 +63,7 @@ async function start (env: NodeJS.ProcessEnv, hosting: Hosting): Promise<void> {
   const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
   const { openEnvironment = 'test', logToStderr = false, folderPatienceMs = 0, connectionBounds, onListening } = hosting
   const metrics = createMetrics((error, message) => warn(error, message))
-  const output = logOutput({ to: logToStderr ? 2 : 1, onLost: metrics.logLineLost })
-  const logger = pino({ level: config.logLevel }, output)
+  const { logger, flushSync } = openLog({ to: logToStderr ? 2 : 1, level: config.logLevel, onLost: metrics.logLineLost })
   const warn = (error: unknown, message: string): void => logger.warn({ err: loggable(error) }, message)
   const { redisUrl, mirrorMaxAgeMs } = config
   const stores = await openStores({
@@ -109,11 +107,11 @@ async function start (env: NodeJS.ProcessEnv, hosting: Hosting): Promise<void> {
     setTimeout(() => { process.exit(1) }, DRAIN_TIMEOUT_MS).unref()
     app.close().then(() => {
       logger.info('stopped')
-      output.flushSync()
+      flushSync()
       process.exit(0)
     }, error => {
       logger.error({ err: loggable(error) }, 'could not stop cleanly')
-      output.flushSync()
+      flushSync()
       process.exit(1)
     })
   }

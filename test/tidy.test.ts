@@ -19,7 +19,7 @@ const LAYERS = [
   ['src/operations/'],
   ['src/routes/', 'src/kana/', 'src/background/'],
   ['src/plugins/', 'src/pages/'],
-  ['src/app.ts', 'src/log-output.ts', 'src/server.ts'],
+  ['src/app.ts', 'src/log.ts', 'src/server.ts'],
   ['src/cli/']
 ]
 
