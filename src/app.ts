@@ -104,6 +104,8 @@ export async function buildApp (options: AppOptions): Promise<FastifyInstance> {
     }
   })
   app.setReplySerializer(toJson)
+  // Else Fastify writes and compiles a serializer for each answer of each route, which none would use: half the time of a start.
+  app.setSerializerCompiler(() => toJson)
   await app.register(connections, { bounds, metrics })
   app.decorate('stores', stores)
   app.decorate('payments', manual)
@@ -111,7 +113,7 @@ export async function buildApp (options: AppOptions): Promise<FastifyInstance> {
   // a request that is on its way to a connection which looks idle would find it closed.
   app.addHook('preClose', async () => {
     stopping = true
-    await sleep(FAREWELL_MS)
+    if (app.server.listening) await sleep(FAREWELL_MS)
   })
   app.addHook('onSend', (_request, reply, payload, done) => {
     if (stopping) reply.header('connection', 'close')
