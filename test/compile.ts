@@ -1,5 +1,5 @@
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import stripTypes from 'ts-blank-space'
 import ts from 'typescript'
 
@@ -7,10 +7,13 @@ const FOLDERS = ['src', 'test']
 /** What the product reads beside its own folder. */
 const BESIDE = ['package.json', 'migrations']
 const TYPESCRIPT = /(?<!\.d)\.ts$/
+const TEST = /\.test\.ts$/
+const FROM_TAP = /from 'tap'/
+const FILE_TEST = join('test', 'fixtures', 'file-test.js')
 
 /**
  * Puts product and tests into `folder` as JavaScript, so that node starts them without a loader. Types become spaces: a line
- * and column there is the same line and column here.
+ * and column there is the same line and column here. What test files have from `tap` there is `test/fixtures/file-test.ts`.
  *
  * @param folder inside the project, for the packages
  */
@@ -18,8 +21,13 @@ export function compile (root: string, folder: string): void {
   for (const path of FOLDERS.flatMap(name => filesIn(root, name))) {
     const [from, to] = [join(root, path), join(folder, path)]
     mkdirSync(dirname(to), { recursive: true })
-    if (TYPESCRIPT.test(path)) writeFileSync(to.replace(TYPESCRIPT, '.js'), javascriptOf(readFileSync(from, 'utf8'), from))
-    else copyFileSync(from, to)
+    if (!TYPESCRIPT.test(path)) {
+      copyFileSync(from, to)
+      continue
+    }
+    const text = javascriptOf(readFileSync(from, 'utf8'), from)
+    const tap = relative(dirname(path), FILE_TEST)
+    writeFileSync(to.replace(TYPESCRIPT, '.js'), TEST.test(path) ? text.replace(FROM_TAP, `from '${tap.startsWith('.') ? tap : `./${tap}`}'`) : text)
   }
   for (const path of BESIDE) symlinkSync(join(root, path), join(folder, path))
 }

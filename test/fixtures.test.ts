@@ -129,19 +129,48 @@ t.test('a Redis that is killed comes back with what it had written', { skip: red
   t.equal(await redis.get('key'), 'value')
 })
 
-t.test('output of tap that breaks off is not complete', async t => {
+t.test('output of tap says what became of each file, and is not complete when it breaks off', async t => {
   const read = (text: string) => {
     const written: string[] = []
     const reader = readTap(line => written.push(line))
     text.split('\n').forEach(reader.line)
     return { written, ...reader.result() }
   }
-  const whole = '1..1\n# Subtest: a.test.ts\n    ok 1 - fine\n    ok 2 - not now # SKIP no server\n    1..2\nok 1 - a.test.ts # time=7.2ms\n'
-  const summary = '# { total: 2, pass: 1, skip: 1 }\n'
-  t.match(read(whole + summary), { written: ['ok   a.test.ts (7 ms)'], passed: 1, failed: 0, skipped: 1, complete: true })
+  const whole = `1..1
+# Subtest: a.test.ts b.test.ts
+    # Subtest: a.test.ts
+        ok 1 - fine
+        ok 2 - not now # SKIP no server
+        1..2
+    ok 1 - a.test.ts # time=7.2ms
+    # Subtest: b.test.ts
+        ok 1 - fine
+        1..1
+    ok 2 - b.test.ts # time=1.4ms
+    1..2
+ok 1 - a.test.ts b.test.ts # time=300.1ms
+`
+  const summary = '# { total: 3, pass: 2, skip: 1 }\n'
+  t.match(read(whole + summary), { written: ['ok   a.test.ts (7 ms)', 'ok   b.test.ts (1 ms)'], passed: 2, failed: 0, skipped: 1, complete: true })
   t.strictSame([...read(whole).reasons], [['no server', 1]])
   t.match(read(whole), { complete: false }, 'without the count')
-  t.match(read(`${whole}${summary}`.replace('1..1', '1..2')), { complete: false }, 'without a file')
-  t.match(read('    # Subtest: b\n        not ok 1 - sum\n    not ok 1 - b\nnot ok 1 - b.test.ts\n').written,
-    ['FAIL b.test.ts', '    # Subtest: b', '        not ok 1 - sum'])
+  t.match(read(`${whole}${summary}`.replace('1..1', '1..2')), { complete: false }, 'without a process')
+  t.match(read(`${whole}${summary}`.replace(/ {4}ok 2 - b.*\n/, '').replace(/\nok (.*)/, '\nnot ok $1\n  ---\n  signal: SIGKILL\n  ...')), {
+    complete: false, written: ['ok   a.test.ts (7 ms)', 'FAIL b.test.ts', '  signal: SIGKILL']
+  }, 'without a file')
+  t.strictSame(read(`# Subtest: a.test.ts
+    # Subtest: a.test.ts
+        # Subtest: b
+            not ok 1 - sum
+        not ok 1 - b
+    not ok 1 - a.test.ts
+      ---
+      at: here
+      ...
+    not ok 2 - late
+      ---
+      at: there
+      ...
+not ok 1 - a.test.ts
+`).written, ['FAIL a.test.ts', '        # Subtest: b', '            not ok 1 - sum', '    not ok 2 - late', '      ---', '      at: there', '      ...'])
 })

@@ -1,7 +1,7 @@
 /**
- * All test files, or those that are named, side by side, each a process of its own, as one test. `test/run.ts` starts it from
- * the compiled copy. Not by tap's own runner, which gives each process, and each thread in it, three loaders and the source
- * maps of every library: half the time of a short file.
+ * All test files, or those that are named, as one test: a few processes side by side, each of which takes several short files
+ * (`test/files.ts`). `test/run.ts` starts it from the compiled copy. Not by tap's own runner, which gives each file a process, and
+ * each process, and each thread in it, three loaders and the source maps of every library: half the time of a short file.
  */
 import { existsSync, readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -11,10 +11,25 @@ import { ROOT } from './fixtures/root.ts'
 
 const JOBS = 2
 const TEST = /\.test\.ts$/
-/** Those that take longest start first, lest one of them runs alone at the end. */
-const FIRST = [
-  'test/fuzz/fuzz.test.ts'
+/** Those that take longest have a process of their own and start first, lest one of them runs alone at the end. */
+const LONG = [
+  'test/fuzz/fuzz.test.ts',
+  'test/e2e/replicas.test.ts',
+  'test/e2e/exact.test.ts',
+  'test/faults/faults.test.ts',
+  'test/cli/replay-faults.test.ts',
+  'test/e2e/start.test.ts',
+  'test/e2e/outage.test.ts',
+  'test/cli/sidecar.test.ts',
+  'test/cli/replay.test.ts',
+  'test/e2e/backup.test.ts',
+  'test/model/model.test.ts',
+  'test/storage/half-open.test.ts',
+  'test/storage/mirror-cluster.test.ts',
+  'test/storage/mirror-sentinel.test.ts'
 ]
+/** Of those that share a process. What it saves is half of a short file; what it costs is how long a process may be the last one. */
+const FILES_MAX = 6
 
 function filesIn (folder: string): string[] {
   return readdirSync(new URL(folder, ROOT), { withFileTypes: true }).flatMap(entry => {
@@ -23,23 +38,32 @@ function filesIn (folder: string): string[] {
   })
 }
 
+/** Neighbours need much the same. */
+function groups (files: readonly string[]): string[][] {
+  return Array.from({ length: Math.ceil(files.length / FILES_MAX) }, (_, n) => files.slice(n * FILES_MAX, (n + 1) * FILES_MAX))
+}
+
 const given = process.argv.slice(2)
+/** For what blocks a process, which then does not see that its file takes too long. */
+const PROCESS_TIMEOUT_MS = 1_200_000
 /** Whoever names a file may want its long form. */
-const FILE_TIMEOUT_MS = given.length > 0 ? 1_200_000 : 120_000
-const all = filesIn('test/').sort()
-const files = given.length > 0 ? given : [...FIRST, ...all.filter(file => !FIRST.includes(file))]
+const FILE_TIMEOUT_MS = given.length > 0 ? PROCESS_TIMEOUT_MS : 120_000
+const short = filesIn('test/').sort().filter(file => !LONG.includes(file))
+const processes = given.length > 0 ? given.map(file => [file]) : [...LONG.map(file => [file]), ...groups(short)]
 
 t.setTimeout(0)
 t.jobs = JOBS
-t.plan(files.length)
-for (const name of files) {
-  if (!existsSync(new URL(name, ROOT))) throw new Error(`there is no ${name}`)
+t.plan(processes.length)
+for (const files of processes) {
+  const missing = files.find(file => !existsSync(new URL(file, ROOT)))
+  if (missing !== undefined) throw new Error(`there is no ${missing}`)
+  const name = files.join(' ')
   // By way of env, because tap adds NODE_OPTIONS of its own.
-  t.spawn('/usr/bin/env', [`NODE_OPTIONS=${process.env.NODE_OPTIONS ?? ''}`, process.execPath, ...nodeArguments(name)], {
+  t.spawn('/usr/bin/env', [`NODE_OPTIONS=${process.env.NODE_OPTIONS ?? ''}`, process.execPath, ...nodeArguments('test/files.ts')], {
     name,
     buffered: true,
-    timeout: FILE_TIMEOUT_MS,
+    timeout: PROCESS_TIMEOUT_MS,
     cwd: fileURLToPath(ROOT),
-    env: { ...process.env, TAP_TIMEOUT: String(FILE_TIMEOUT_MS / 1000) }
+    env: { ...process.env, TEST_FILES: name, TEST_FILE_TIMEOUT_MS: String(FILE_TIMEOUT_MS) }
   })
 }
