@@ -10,7 +10,8 @@ test('files of orgs on Postgres and Redis', { skip: postgresMissing || redisMiss
   await orgImportSpecification(t, await openApi(t, { on: 'servers' })))
 
 test('a refusal in the middle of a file reaches whoever still sends it', async t => {
-  const api = await openApi(t)
+  // Else the service waits as long at its end for whoever does.
+  const api = await openApi(t, { connectionBounds: { drainTimeoutMs: 100 } })
   const address = await api.app.listen({ port: 0 })
   const file = `org,name\norg:a,"x"y\n${'org:b,x\n'.repeat(200_000)}`
   const response = await fetch(`${address}/v1/org-imports`, { method: 'POST', headers: { 'content-type': 'text/csv' }, body: file })
