@@ -5,29 +5,18 @@ import { grantAt, type Org } from '../domain/org.ts'
 import type { Window } from '../domain/window.ts'
 import type { Denied, Recorded } from '../storage/ledger-op.ts'
 import type { Stores } from '../storage/stores.ts'
-import { judgeUnseen, opIn, prepareCount, type Prepared, type Usage } from './count.ts'
+import { type Counted, judgeUnseen, opIn, prepareCount, type Prepared, type Usage } from './count.ts'
 import { counting, orgToAsk, UNSEEN } from './org.ts'
 
 /** `ok`: counted. Else nothing was, and the figures are those on which that was decided. */
-export interface Consumed {
+export interface Consumed extends Omit<Counted, 'window'> {
   readonly ok: boolean
   readonly reason: AllowedReason | RefusedReason
-  readonly id: string
-  readonly org: string
-  readonly feature: string
-  readonly used: Amount
-  readonly reserved: Amount
-  /** null: unlimited */
-  readonly limit: Amount | null
-  readonly remaining: Amount | null
   readonly overage: Amount
   /** null: the feature is not held */
   readonly window: Window | null
   /** Of the counter on which a refusal was decided; null when it was counted. */
   readonly version: number | null
-  /** It was counted before; the figures are those of then. */
-  readonly duplicate: boolean
-  readonly voided: boolean
   /** When it was asked, by the environment's clock. */
   readonly now: Instant
 }

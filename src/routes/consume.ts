@@ -3,7 +3,7 @@ import { Type } from 'typebox'
 import { type Consumed, consume } from '../operations/consume.ts'
 import { EventIdHeader, eventId } from './event-id.ts'
 import { rateLimitHeaders, tellRateLimit } from './rate-limit.ts'
-import { Figure, FigureOrUnlimited, problems, Reason, TimeOrNull, timeTextOrNull, Window, windowText } from './schemas.ts'
+import { FIGURES, Overage, problems, Reason, TimeOrNull, timeTextOrNull, Window, windowText } from './schemas.ts'
 import { SentUsage, usageOf } from './sent-usage.ts'
 
 const Body = Type.Object(SentUsage, {
@@ -16,11 +16,8 @@ export const ConsumeAnswer = Type.Object({
   id: Type.String(),
   org: Type.String(),
   feature: Type.String(),
-  used: Figure,
-  reserved: Figure,
-  limit: FigureOrUnlimited,
-  remaining: FigureOrUnlimited,
-  overage: Type.Unsafe<bigint>({ type: 'number', description: 'How far `used` lies above the limit' }),
+  ...FIGURES,
+  overage: Overage,
   window: Type.Union([Window, Type.Null()]),
   resetsAt: TimeOrNull,
   version: Type.Unsafe<number | null>({

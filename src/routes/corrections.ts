@@ -4,7 +4,7 @@ import { parseAmount } from '../domain/amount.ts'
 import { TollgateError } from '../errors.ts'
 import { correct, type Corrected } from '../operations/corrections.ts'
 import { EventIdHeader, eventId } from './event-id.ts'
-import { Figure, FigureOrUnlimited, OrgId, problems, SentAmount, Window, windowText } from './schemas.ts'
+import { FIGURES, OrgId, problems, SentAmount, Window, windowText } from './schemas.ts'
 
 const Params = Type.Object({ id: Type.String({ maxLength: 300, description: 'Of the event that is corrected', examples: ['call-1'] }) })
 const Query = Type.Object({ org: Type.Optional(OrgId) }, { additionalProperties: false })
@@ -19,10 +19,7 @@ const Answer = Type.Object({
   id: Type.String({ description: 'Of the event that was appended' }),
   refersTo: Type.String({ description: 'The event that it corrects' }),
   org: Type.String(),
-  used: Figure,
-  reserved: Figure,
-  limit: FigureOrUnlimited,
-  remaining: FigureOrUnlimited,
+  ...FIGURES,
   window: Window,
   duplicate: Type.Boolean({ description: 'It was corrected so before; the figures are those of then' })
 }, {

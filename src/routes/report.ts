@@ -4,7 +4,7 @@ import type { Counted } from '../operations/count.ts'
 import { report } from '../operations/report.ts'
 import { EventIdHeader, eventId } from './event-id.ts'
 import { anyCase } from './member-names.ts'
-import { Figure, FigureOrUnlimited, problems, Window, windowText } from './schemas.ts'
+import { FIGURES, problems, Window, windowText } from './schemas.ts'
 import { Clobber, SentUsage, usageOf } from './sent-usage.ts'
 
 const Body = Type.Object({ ...SentUsage, clobber: Clobber }, {
@@ -15,10 +15,7 @@ export const ReportAnswer = Type.Object({
   id: Type.String(),
   org: Type.String(),
   feature: Type.String(),
-  used: Figure,
-  reserved: Figure,
-  limit: FigureOrUnlimited,
-  remaining: FigureOrUnlimited,
+  ...FIGURES,
   window: Window,
   duplicate: Type.Boolean({ description: 'It was counted before; the figures are those of then' }),
   voided: Type.Optional(Type.Boolean({ description: 'The event was voided since' }))

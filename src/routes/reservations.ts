@@ -9,7 +9,8 @@ import {
 import { EventIdHeader, eventId } from './event-id.ts'
 import { NextCursor, Paging, paging } from './page.ts'
 import {
-  FeatureId, Figure, FigureOrUnlimited, OrgId, problems, Reason, SentAmount, Time, TimeOrNull, timeText, timeTextOrNull, Window, windowText
+  FeatureId, Figure, FigureOrUnlimited, FIGURES, OrgId, problems, Reason, SentAmount, Time, TimeOrNull, timeText, timeTextOrNull, Window,
+  windowText
 } from './schemas.ts'
 
 const Ttl = Type.Integer({ description: `How long it is held: 1 to ${TTL_MAX_SECONDS} seconds` })
@@ -62,10 +63,7 @@ const Refusal = Type.Object({
   id: Type.String(),
   org: Type.String(),
   feature: Type.String(),
-  used: Figure,
-  reserved: Figure,
-  limit: FigureOrUnlimited,
-  remaining: FigureOrUnlimited,
+  ...FIGURES,
   overage: Figure,
   window: Type.Union([Window, Type.Null()]),
   resetsAt: TimeOrNull,

@@ -33,6 +33,9 @@ export const QueryAmount = Type.String({ maxLength: 40, description: 'A decimal 
 export const Figure = Type.Unsafe<Amount>({ type: 'number' })
 /** null: unlimited. */
 export const FigureOrUnlimited = Type.Unsafe<Amount | null>({ type: ['number', 'null'], description: 'null: unlimited' })
+/** Members of every answer that says where an org stands with a feature. */
+export const FIGURES = { used: Figure, reserved: Figure, limit: FigureOrUnlimited, remaining: FigureOrUnlimited }
+export const Overage = Type.Unsafe<bigint>({ type: 'number', description: 'How far `used` lies above the limit' })
 
 export const Time = Type.String({ format: 'date-time' })
 export const TimeOrNull = Type.Unsafe<string | null>({ type: ['string', 'null'], format: 'date-time' })

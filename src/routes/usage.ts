@@ -3,9 +3,7 @@ import { Type } from 'typebox'
 import { parseInstant } from '../domain/time.ts'
 import { type FeatureUsage, usage, type WindowUsage } from '../operations/usage.ts'
 import { pageOf, type PageLength, queryLimit } from './page.ts'
-import {
-  FeatureId, Figure, FigureOrUnlimited, OrgId, problems, QueryTime, Time, TimeOrNull, timeText, timeTextOrNull
-} from './schemas.ts'
+import { FeatureId, Figure, FIGURES, OrgId, problems, QueryTime, Time, TimeOrNull, timeText, timeTextOrNull } from './schemas.ts'
 
 const PAGE: PageLength = { standard: 12, max: 100 }
 
@@ -21,10 +19,7 @@ const Query = Type.Object({
 const WindowFigures = Type.Object({
   start: Time,
   end: TimeOrNull,
-  used: Figure,
-  reserved: Figure,
-  limit: FigureOrUnlimited,
-  remaining: FigureOrUnlimited,
+  ...FIGURES,
   overage: Figure
 })
 

@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import type { Answer } from '../operations/answer.ts'
-import { Figure, FigureOrUnlimited, REASONS, TimeOrNull, timeTextOrNull } from './schemas.ts'
+import { FIGURES, Overage, REASONS, TimeOrNull, timeTextOrNull } from './schemas.ts'
 
 export const Verdict = Type.Object({
   ok: Type.Boolean(),
@@ -11,11 +11,8 @@ export const Verdict = Type.Object({
   }),
   org: Type.String(),
   feature: Type.String(),
-  used: Figure,
-  reserved: Figure,
-  limit: FigureOrUnlimited,
-  remaining: FigureOrUnlimited,
-  overage: Type.Unsafe<bigint>({ type: 'number', description: 'How far `used` lies above the limit' }),
+  ...FIGURES,
+  overage: Overage,
   resetsAt: TimeOrNull,
   degraded: Type.Boolean({ description: 'The ledger could not be asked: figures up to 15 minutes old, or the feature\'s `onOutage` decided' })
 })

@@ -2,31 +2,16 @@ import t, { type Test } from 'tap'
 import { type Api, type Body, openApi } from '../fixtures/api.ts'
 import { postgresMissing } from '../fixtures/postgres.ts'
 import { redisMissing } from '../fixtures/redis.ts'
+import { PLANS, WINDOW } from './reserving.ts'
 
 for (const on of ['embedded', 'servers'] as const) {
   t.test(`consume, ${on}`, { skip: on === 'servers' && (postgresMissing || redisMissing) }, async t => {
     const api = await openApi(t, { on })
     await api.on('2024-03-10')
-    await api.push({
-      'plan:free@0': {
-        features: {
-          'feature:calls': { tiers: [{ upto: 10 }] },
-          'feature:soft': { tiers: [{ upto: 10 }], overage: true },
-          'feature:open': { tiers: [{}] },
-          'feature:visits': { tiers: [{ upto: 3 }], aggregate: 'count' },
-          'feature:peak': { tiers: [{ upto: 10 }], aggregate: 'max' },
-          'feature:level': { tiers: [{ upto: 10 }], aggregate: 'last' },
-          'feature:seats': { tiers: [{ upto: 10 }], aggregate: 'perpetual' },
-          'feature:sso': {}
-        }
-      },
-      'plan:pro@0': { features: { 'feature:calls': { tiers: [{ upto: 100 }] } } }
-    })
+    await api.push(PLANS)
     await contract(t, api)
   })
 }
-
-const WINDOW = { start: '2024-03-10T00:00:00.000Z', end: '2024-04-10T00:00:00.000Z' }
 
 async function contract (t: Test, api: Api): Promise<void> {
   let orgs = 0

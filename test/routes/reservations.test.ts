@@ -4,7 +4,7 @@ import { type Api, openApi } from '../fixtures/api.ts'
 import { freshDatabase, postgresMissing } from '../fixtures/postgres.ts'
 import { freshRedis, redisMissing } from '../fixtures/redis.ts'
 import { holding } from './holding-specification.ts'
-import { RESERVATION_PLANS } from './reserving.ts'
+import { PLANS } from './reserving.ts'
 import { settling } from './settling-specification.ts'
 
 t.test('reservations, embedded', async t => {
@@ -53,6 +53,6 @@ t.test('reservations, servers', { skip: postgresMissing || redisMissing }, async
 
 async function prepared (api: Api): Promise<Api> {
   await api.on('2024-03-10')
-  await api.push(RESERVATION_PLANS)
+  await api.push(PLANS)
   return api
 }

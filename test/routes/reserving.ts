@@ -1,6 +1,7 @@
 import type { Api, Body } from '../fixtures/api.ts'
 
-export const RESERVATION_PLANS = {
+/** A feature of every aggregate, and plans to change to. */
+export const PLANS = {
   'plan:free@0': {
     features: {
       'feature:calls': { tiers: [{ upto: 10 }] },
@@ -14,6 +15,7 @@ export const RESERVATION_PLANS = {
     }
   },
   'plan:pro@0': { features: { 'feature:calls': { tiers: [{ upto: 100 }] } } },
+  'plan:peak@0': { features: { 'feature:calls': { tiers: [{ upto: 100 }], aggregate: 'max' } } },
   'plan:tiny@0': { features: { 'feature:calls': { tiers: [{ upto: 2 }] } } },
   'plan:daily@0': { interval: '@daily', features: { 'feature:calls': { tiers: [{ upto: 5 }] } } }
 }

@@ -1,8 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Test } from 'tap'
 import type { Mirror } from '../../src/storage/mirror.ts'
+import type { RedisServer } from '../fixtures/redis.ts'
 import { keyOf, nextOrg, tallyOf } from './mirror-contract.ts'
 import { until } from './until.ts'
 
+/** Longer than a command may take, and what a busy machine adds. */
+export const CALL_MAX_MS = 1_000
 const PAUSE_MS = 15
 const ORG_STEP = 1_000_000n
 
@@ -88,4 +92,32 @@ export function loadOn (mirror: Mirror, count: number): MirrorLoad {
       return { wrong, answered, refused, longestMs }
     }
   }
+}
+
+interface Failover {
+  /** The one to be killed. */
+  readonly master: RedisServer
+  /** Resolves when another one is in its place. */
+  replaced (master: RedisServer): Promise<unknown>
+  /** Resolves when all know each other again. */
+  settled (): Promise<unknown>
+}
+
+/** A master is killed under load. Its orgs are refused until its replica serves them, nothing is wrong, and it may come back. */
+export async function killMaster (t: Test, load: MirrorLoad, { master, replaced, settled }: Failover): Promise<void> {
+  await load.recovered()
+  await master.kill()
+  const killed = performance.now()
+  await replaced(master)
+  const promoted = performance.now()
+  await load.recovered()
+  t.comment(`promoted after ${Math.round(promoted - killed)} ms, all served ${Math.round(performance.now() - promoted)} ms later`)
+  await master.start()
+  await settled()
+  await load.recovered()
+  const { wrong, answered, refused, longestMs } = await load.stop()
+  t.comment(`${answered} calls answered, ${refused} refused, the longest after ${Math.round(longestMs)} ms`)
+  t.strictSame(wrong, [])
+  t.ok(refused > 0, 'it was missed')
+  t.ok(longestMs < CALL_MAX_MS)
 }

@@ -5,14 +5,12 @@ import { redisProgramMissing, type RedisServer } from '../fixtures/redis.ts'
 import { command, commands, stopReplication } from '../fixtures/redis-command.ts'
 import { startSentinel } from '../fixtures/redis-sentinel.ts'
 import { keyOf, mirrorContract, nextOrg, publicationOf, versionsOf } from './mirror-contract.ts'
-import { loadOn } from './mirror-load.ts'
+import { killMaster, loadOn } from './mirror-load.ts'
 import { documentedUser, openRedisMirror } from './redis-mirror.ts'
 import { until } from './until.ts'
 
 const SKIP = { skip: redisProgramMissing }
 const FAILOVER_WITHIN_MS = 60_000
-/** Longer than a command may take, and what a busy machine adds. */
-const CALL_MAX_MS = 1_000
 
 const ledgerId = randomUUID()
 const group = redisProgramMissing === false ? await startSentinel(t) : undefined as never
@@ -56,23 +54,7 @@ t.test('the Mirror port on Redis with Sentinel', SKIP, async t => {
 })
 
 t.test('a master is killed under load: all are refused until its replica serves them, and nothing is wrong', SKIP, async t => {
-  const load = loadOn(await open(t), 12)
-  await load.recovered()
-  const master = await group.master()
-  await master.kill()
-  const killed = performance.now()
-  await replaced(master)
-  const promoted = performance.now()
-  await load.recovered()
-  t.comment(`promoted after ${Math.round(promoted - killed)} ms, all served ${Math.round(performance.now() - promoted)} ms later`)
-  await master.start()
-  await group.settled()
-  await load.recovered()
-  const { wrong, answered, refused, longestMs } = await load.stop()
-  t.comment(`${answered} calls answered, ${refused} refused, the longest after ${Math.round(longestMs)} ms`)
-  t.strictSame(wrong, [])
-  t.ok(refused > 0, 'it was missed')
-  t.ok(longestMs < CALL_MAX_MS)
+  await killMaster(t, loadOn(await open(t), 12), { master: await group.master(), replaced, settled: group.settled })
 })
 
 t.test('a master that was replaced and answers again is left, also by those who asked it nothing meanwhile', SKIP, async t => {
