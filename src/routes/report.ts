@@ -50,6 +50,6 @@ export const reportRoutes: FastifyPluginAsyncTypebox = async app => {
     reportAnswer(await report(app.stores, { ...usageOf(environment, body), ...eventId(body.id, headers['idempotency-key']) })))
 }
 
-export function reportAnswer ({ window, voided, ...counted }: Counted) {
-  return { ...counted, window: windowText(window), ...(voided && { voided }) }
+export function reportAnswer ({ window, duplicate, voided, ...counted }: Counted) {
+  return { ...counted, window: windowText(window), duplicate, ...(voided && { voided }) }
 }

@@ -1,13 +1,16 @@
+import { execFile } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { request } from 'node:http'
 import { createServer } from 'node:net'
+import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
 import { freePort } from '../fixtures/ports.ts'
 import { serve, type Service } from '../fixtures/process.ts'
 import { until } from '../storage/until.ts'
 import { type Api, apiOf } from './api.ts'
 import { checkCrash, crash, sendAgain } from './crash.ts'
+import { documentedBlock, documentedCommands } from './documented.ts'
 import { emptyLedger } from './embedded.ts'
 import { rowsOfFolder } from './ledger-rows.ts'
 import { inParallel } from './callers.ts'
@@ -25,14 +28,22 @@ async function metered (t: Test, service: Service, authorization?: string): Prom
   return api
 }
 
-t.test('five calls meter usage, a killed process still has it, and a second one on its folder is refused', async t => {
+/** As a reader pastes them. */
+async function fiveLines ({ url }: Service): Promise<string> {
+  const lines = documentedCommands('../README.md', 'five-lines').replaceAll('localhost:8080', url.replace('http://', ''))
+  return (await promisify(execFile)('/bin/sh', ['-euc', lines])).stdout
+}
+
+const withoutTimes = (text: string): string[] => text.trimEnd().replaceAll(/"\d{4}-[\d-]+T[\d:.]+Z"/g, '"<time>"').split('\n')
+
+t.test('five lines of curl print what the README says, a killed process still has it, and a second one on its folder is refused', async t => {
   const folder = await emptyLedger(t)
   const env = { TOLLGATE_DATA_DIR: folder }
   const first = await serve(t, { env })
-  const api = await metered(t, first)
-  t.match(await api.post('/v1/report', { ...CALLS, n: 3 }), { status: 200, body: { used: 3, limit: 1000, duplicate: false } })
-  t.match(await api.get('/v1/can', CALLS), { status: 200, body: { ok: true, used: 3, limit: 1000, degraded: false } })
-  t.match(await api.get('/v1/usage', CALLS), { status: 200, body: { current: { used: 3 }, past: [] } })
+  t.strictSame(withoutTimes(await fiveLines(first)), withoutTimes(documentedBlock('../README.md', 'json', 'five-answers')))
+  t.match(await fiveLines(first), /"used":3,.*"duplicate":true/, 'pasted once more they count nothing')
+  const api = apiOf(t, first.url)
+  const CALLS = { ...ORG, feature: 'feature:api-calls' }
   t.match(await api.post('/report', CALLS), { status: 200, body: { used: 4 } }, 'the short form, one by default')
   t.match(await api.get('/can', CALLS), { body: { used: 4 } })
   t.match(await api.get('/usage', CALLS), { body: { current: { used: 4 } } })
