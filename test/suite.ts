@@ -6,6 +6,7 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
+import { makeEmptyLedger } from './fixtures/ledger-template.ts'
 import { nodeArguments } from './fixtures/node.ts'
 import { ROOT } from './fixtures/root.ts'
 
@@ -51,6 +52,7 @@ const FILE_TIMEOUT_MS = given.length > 0 ? PROCESS_TIMEOUT_MS : 120_000
 const short = filesIn('test/').sort().filter(file => !LONG.includes(file))
 const processes = given.length > 0 ? given.map(file => [file]) : [...LONG.map(file => [file]), ...groups(short)]
 
+if (given.length === 0) await makeEmptyLedger()
 t.setTimeout(0)
 t.jobs = JOBS
 t.plan(processes.length)

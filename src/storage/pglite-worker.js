@@ -15,6 +15,8 @@ const ARRAYS = [1000, 1007, 1009, 1016, 1231, 1185, 2951]
 const parsers = Object.fromEntries([...TEXT_TYPES, ...ARRAYS].map(type => [type, asText]))
 
 const ledger = await PGlite.create(workerData.folder)
+// Given with a query, they would be copied together with PGlite's own, a thousand, for each.
+Object.assign(ledger.parsers, parsers)
 await ledger.exec(workerData.settings)
 
 /** @type {Promise<unknown>} */
@@ -33,7 +35,7 @@ async function answer ({ id, statements, stop }) {
     /** @type {Result[]} */
     const results = []
     for (const { text, params } of statements) {
-      const { fields, rows } = await ledger.query(text, [...params], { rowMode: 'array', parsers })
+      const { fields, rows } = await ledger.query(text, [...params], { rowMode: 'array' })
       results.push({ columns: fields.map(field => field.name), rows: /** @type {unknown[][]} */ (rows) })
     }
     if (stop) await ledger.close()

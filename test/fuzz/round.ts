@@ -6,7 +6,7 @@ import { requestsOf } from './requests.ts'
 import { fuzzedService, type FuzzedService, Violation } from './service.ts'
 
 /** Requests after which the seeded data is made again: by then, time may stand still and plans be cancelled. */
-const SEEDED_EVERY = 500
+const SEEDED_EVERY = 1_000
 const PROGRESS_EVERY = 1_000
 const SHRINK_LIMIT_MS = 30_000
 
