@@ -1,56 +1,49 @@
-import { execFileSync } from 'node:child_process'
-import { closeSync, constants, createReadStream, openSync } from 'node:fs'
-import { join } from 'node:path'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import t, { type Test } from 'tap'
-import { openLog } from '../src/log.ts'
-import { folderOf } from './e2e/embedded.ts'
+import { nodeArguments } from './fixtures/node.ts'
 import { until } from './storage/until.ts'
 
-interface Pipe {
-  readonly to: number
-  /** From now on somebody reads it. */
+interface Writer {
+  readonly lost: number
+  warn (text: string): void
+  /** From now on somebody reads what it writes. @returns all of it */
   read (): () => string[]
 }
 
-function openPipe (t: Test): Pipe {
-  const path = join(folderOf(t), 'pipe')
-  execFileSync('mkfifo', [path])
-  // For both, so that it opens at once and stays open.
-  const to = openSync(path, constants.O_RDWR)
-  t.teardown(() => closeSync(to))
+/** A process that has written so many lines which nobody has read. */
+async function writer (t: Test, lines: number, waitingBytesMax: number): Promise<Writer> {
+  const child = spawn(process.execPath, [...nodeArguments('test/log-writer.ts'), `${lines}`, `${waitingBytesMax}`])
+  t.teardown(() => child.kill('SIGKILL'))
+  const [lost] = await once(child.stderr, 'data')
   return {
-    to,
+    lost: Number(lost),
+    warn: text => child.stdin.write(`${text}\n`),
     read: () => {
-      const reader = createReadStream(path, { encoding: 'utf8' })
-      let text = ''
-      reader.on('data', piece => { text += String(piece) })
-      return () => text.split('\n').slice(0, -1).map(line => (JSON.parse(line) as { msg: string }).msg)
+      let output = ''
+      child.stdout.setEncoding('utf8').on('data', (text: string) => { output += text })
+      return () => output.split('\n').slice(0, -1).map(line => (JSON.parse(line) as { msg: string }).msg)
     }
   }
 }
 
+const linesTo = (count: number): string[] => Array.from({ length: count }, (_, i) => `line ${i}`)
+
 t.test('nobody waits for whoever reads the log: what waits has a bound, what comes then is lost and counted, and then it goes on', async t => {
-  const { to, read } = openPipe(t)
-  let lost = 0
   // More than a pipe holds by itself.
-  const { logger } = openLog({ to, level: 'info', onLost: () => { lost += 1 }, waitingBytesMax: 200_000, flushMs: 0 })
-  const lines = Array.from({ length: 10_000 }, (_, i) => `line ${i}`)
-  for (const line of lines) logger.info(line)
+  const { lost, warn, read } = await writer(t, 10_000, 300_000)
   t.ok(lost > 0, 'it is more than may wait')
-  const kept = lines.slice(0, lines.length - lost)
   const found = read()
   await until('it is read', () => found().length > 0)
-  logger.warn('later')
+  warn('later')
   await until('it goes on', () => found().at(-1) === 'later')
-  t.strictSame(found(), [...kept, 'later'], 'whole and in order')
+  t.strictSame(found(), [...linesTo(10_000 - lost), 'later'], 'whole and in order')
 })
 
 t.test('a warning is written at once, and what came before it: the process may be about to end', async t => {
-  const { to, read } = openPipe(t)
-  const { logger } = openLog({ to, level: 'info', onLost: () => {}, flushMs: 0 })
+  const { warn, read } = await writer(t, 2, 300_000)
   const found = read()
-  logger.info('before')
-  logger.warn('something is wrong')
-  await until('both are there', () => found().length === 2)
-  t.strictSame(found(), ['before', 'something is wrong'])
+  warn('something is wrong')
+  await until('all is there', () => found().length === 3)
+  t.strictSame(found(), [...linesTo(2), 'something is wrong'])
 })
