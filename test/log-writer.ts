@@ -1,4 +1,4 @@
-/** Writes lines faster than anybody reads them, says how many were lost, and then warns of each line that it is given, for `log.test.ts`. */
+/** Writes lines faster than anybody reads them, says how many were lost, and then warns of each line it is given, for `log.test.ts`. */
 import { createInterface } from 'node:readline'
 import { openLog } from '../src/log.ts'
 
