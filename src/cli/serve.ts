@@ -1,5 +1,5 @@
 import { command, UsageProblem } from './command.ts'
-import { endWithParent, isYoungGenerationSet, runWithYoungGeneration } from './young-generation.ts'
+import { boundHeap, endWithParent, isYoungGenerationSet, runWithYoungGeneration } from './heap.ts'
 
 const PORT_MAX = 65_535
 
@@ -31,6 +31,7 @@ SIGTERM and SIGINT end it when what it took on is done.`,
     const settings = { ...env, ...addressOf(addr) }
     if (!isYoungGenerationSet(env)) await runWithYoungGeneration(env)
     endWithParent(env)
+    boundHeap()
     const { serve } = await import('../server.ts')
     await serve(settings)
   }
