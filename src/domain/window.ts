@@ -127,15 +127,13 @@ function withOverrides (stretches: readonly Stretch[], overrides: readonly Overr
  * A gap begins no era, and neither does a grant that comes after it with the grid of the one before: who cancels and
  * comes back must not find a fresh allowance.
  */
-function erasOf (stretches: readonly Stretch[]): readonly Era[] {
-  let before: Era | undefined
-  const eras = stretches.filter((stretch): stretch is Era => {
-    const { grant } = stretch
-    if (grant === null || (before !== undefined && keeps(before.grant, grant))) return false
-    before = stretch as Era
-    return true
-  })
-  // What is filtered has room to grow; a copy has not.
+function erasOf (stretches: readonly Stretch[]): Era[] {
+  const eras: Era[] = []
+  for (const stretch of stretches) {
+    const [{ grant }, era] = [stretch, eras.at(-1)]
+    if (grant !== null && (era === undefined || !keeps(era.grant, grant))) eras.push(stretch as Era)
+  }
+  // What was pushed to has room to grow; a copy has not.
   return [...eras]
 }
 
