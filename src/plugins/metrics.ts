@@ -38,6 +38,7 @@ export function createMetrics (warn: (error: unknown, message: string) => void):
   /** As many as there are routes and statuses: looking labels up anew costs more than observing. */
   const observers = new Map<string, Histogram.Internal<'method' | 'route' | 'status'>>()
   const batches = histogram('ledger_batch_events', 'Events in one ledger transaction', [1, 2, 5, 10, 20, 50, 100, 200, 500])
+  const ahead = counter('ledger_batches_ahead_total', 'Ledger transactions that were written without reading first')
   const commits = histogram('ledger_commit_duration_seconds', 'Time of one ledger transaction, lock to commit', SECONDS)
   const retries = counter('ledger_retries_total', 'Ledger transactions run again', ['reason'])
   const unknown = counter('ledger_unknown_outcomes_total', 'Events whose outcome could not be found out in time')
@@ -83,8 +84,9 @@ export function createMetrics (warn: (error: unknown, message: string) => void):
         collect: () => gauge.set(waiting())
       })
     },
-    batch: (events, commitMs) => {
+    batch: (events, commitMs, isAhead) => {
       batches.observe(events)
+      if (isAhead) ahead.inc()
       commits.observe(commitMs / 1000)
     },
     retry: reason => retries.inc({ reason }),

@@ -33,6 +33,8 @@ export interface Session {
  * makes it unusable; the owner then drops it and takes another.
  */
 export interface Lane extends Session {
+  /** One statement, which is a transaction by itself. */
+  alone (statement: Statement): Promise<Result>
   close (): Promise<void>
 }
 

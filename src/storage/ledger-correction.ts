@@ -75,7 +75,7 @@ export async function commitCorrection (
   if (before !== undefined) {
     await talk(undefined, async () => await lane.run([COMMIT]))
     // Whoever committed it may not have come to tell the mirror.
-    return { outcomes: [{ answer: { ...before.recorded, duplicate: true } }], publications: publicationsWith(tally) }
+    return { outcomes: [{ answer: { ...before.recorded, duplicate: true } }], publications: publicationsWith(tally), ahead: false }
   }
   checkCorrectable(op.refersTo, original.now.mode, original.voided)
   const after = { ...original.now, amount: op.amount }
@@ -105,7 +105,7 @@ export async function commitCorrection (
   }
   const writes = writeStatements({ events: [event], touched, reservations: new Map() }, transaction)
   await talk([op], async () => await lane.run([...writes, COMMIT]))
-  return { outcomes: [{ answer: recorded }], publications: publicationsWith(corrected) }
+  return { outcomes: [{ answer: recorded }], publications: publicationsWith(corrected), ahead: false }
 }
 
 type Row = [feature: number, at: string, start: string, end: string | null, mode: EventMode, amount: string,

@@ -143,6 +143,8 @@ export interface Committed {
   /** One per op, in order. */
   readonly outcomes: readonly Outcome[]
   readonly publications: readonly Publication[]
+  /** It was written from what was remembered, without reading first. */
+  readonly ahead: boolean
 }
 
 /** The connection failed. `sent`: the commit was on its way, so whether it happened is not known. */

@@ -21,36 +21,47 @@ export const readReservations = prepare<'orgs' | 'ids'>(sql`
   from unnest(${sql.placeholder('orgs')}::int[], ${sql.placeholder('ids')}::text[]) as wanted (org, id)
   join reservations r on r.org = wanted.org and r.id = wanted.id`)
 
+type Guard = 'transaction' | 'locked' | 'known'
+type EventColumns = 'orgs' | 'ids' | 'features' | 'ats' | 'starts' | 'ends' | 'amounts' | 'modes' | 'refersTo' | 'reasons' | 'actors' |
+  'deltas' | 'usedAfter' | 'limitAfter' | 'reservedAfter' | 'fingerprints' | 'properties'
+type CounterColumns = 'cOrgs' | 'cFeatures' | 'cStarts' | 'cEnds' | 'cUsed' | 'cReserved' | 'cVersions' | 'cBasedOn' | 'cLastAts' |
+  'cReservedUntil'
+
 /**
- * Events and counters in one statement. It raises unless it runs in the transaction that holds the locks (after a lost
- * connection the driver would send it on a new one) and unless each counter still has the version that was read.
+ * Events and counters in one statement. It raises unless it runs in `transaction`, the one that holds the locks (after a lost
+ * connection the driver would send it on a new one), or, where that is null, unless the orgs `locked`, which it locks then, have
+ * the versions `known`; and unless each counter still has the version that it is based on. Counters come first: what is in a `with`
+ * and not read from is done last.
  */
-export const write = prepare<'transaction' | 'orgs' | 'ids' | 'features' | 'ats' | 'starts' | 'ends' | 'amounts' | 'modes' |
-  'refersTo' | 'reasons' | 'actors' | 'deltas' | 'usedAfter' | 'limitAfter' | 'reservedAfter' | 'fingerprints' | 'properties' |
-  'cOrgs' | 'cFeatures' | 'cStarts' | 'cEnds' | 'cUsed' | 'cReserved' | 'cVersions' | 'cBasedOn' | 'cLastAts' | 'cReservedUntil'>(sql`
+export const write = prepare<Guard | EventColumns | CounterColumns>(sql`
   with recorded as (
     insert into events (org, id, feature, at, window_start, window_end, amount, mode, refers_to, reason, actor, delta,
       used_after, limit_after, reserved_after, fingerprint, properties)
-    select org, id, feature, at, window_start, window_end, amount, mode, refers_to, reason, actor, delta, used_after, limit_after,
-      reserved_after, fingerprint, properties::jsonb
+    select org, id, feature, to_timestamp(at / 1000), to_timestamp(window_start / 1000), to_timestamp(window_end / 1000), amount, mode,
+      refers_to, reason, actor, delta, used_after, limit_after, reserved_after, fingerprint, properties::jsonb
     from unnest(${sql.placeholder('orgs')}::int[], ${sql.placeholder('ids')}::text[], ${sql.placeholder('features')}::int[],
-      ${sql.placeholder('ats')}::timestamptz[], ${sql.placeholder('starts')}::timestamptz[],
-      ${sql.placeholder('ends')}::timestamptz[], ${sql.placeholder('amounts')}::numeric[], ${sql.placeholder('modes')}::text[],
+      ${sql.placeholder('ats')}::float8[], ${sql.placeholder('starts')}::float8[],
+      ${sql.placeholder('ends')}::float8[], ${sql.placeholder('amounts')}::numeric[], ${sql.placeholder('modes')}::text[],
       ${sql.placeholder('refersTo')}::text[], ${sql.placeholder('reasons')}::text[], ${sql.placeholder('actors')}::text[],
       ${sql.placeholder('deltas')}::numeric[], ${sql.placeholder('usedAfter')}::numeric[],
       ${sql.placeholder('limitAfter')}::numeric[], ${sql.placeholder('reservedAfter')}::numeric[],
       ${sql.placeholder('fingerprints')}::uuid[], ${sql.placeholder('properties')}::text[])
       as given (org, id, feature, at, window_start, window_end, amount, mode, refers_to, reason, actor, delta, used_after, limit_after,
         reserved_after, fingerprint, properties)
-    where (select ledger_in_transaction(${sql.placeholder('transaction')}::text))
   )
   insert into counters as stored (org, feature, window_start, window_end, used, reserved, version, based_on, last_at,
     reserved_until)
-  select * from unnest(${sql.placeholder('cOrgs')}::int[], ${sql.placeholder('cFeatures')}::int[],
-    ${sql.placeholder('cStarts')}::timestamptz[], ${sql.placeholder('cEnds')}::timestamptz[],
+  select org, feature, to_timestamp(window_start / 1000), to_timestamp(window_end / 1000), used, reserved, version, based_on,
+    to_timestamp(last_at / 1000), to_timestamp(reserved_until / 1000)
+  from unnest(${sql.placeholder('cOrgs')}::int[], ${sql.placeholder('cFeatures')}::int[],
+    ${sql.placeholder('cStarts')}::float8[], ${sql.placeholder('cEnds')}::float8[],
     ${sql.placeholder('cUsed')}::numeric[], ${sql.placeholder('cReserved')}::numeric[],
-    ${sql.placeholder('cVersions')}::bigint[], ${sql.placeholder('cBasedOn')}::bigint[], ${sql.placeholder('cLastAts')}::timestamptz[],
-    ${sql.placeholder('cReservedUntil')}::timestamptz[])
+    ${sql.placeholder('cVersions')}::bigint[], ${sql.placeholder('cBasedOn')}::bigint[], ${sql.placeholder('cLastAts')}::float8[],
+    ${sql.placeholder('cReservedUntil')}::float8[])
+    as given (org, feature, window_start, window_end, used, reserved, version, based_on, last_at, reserved_until)
+  where (select case when ${sql.placeholder('transaction')}::text is null
+    then ledger_unchanged(${sql.placeholder('locked')}::int[], ${sql.placeholder('known')}::bigint[])
+    else ledger_in_transaction(${sql.placeholder('transaction')}::text) end)
   on conflict (org, feature, window_start) do update set
     window_end = excluded.window_end, used = excluded.used, reserved = excluded.reserved, last_at = excluded.last_at,
     reserved_until = excluded.reserved_until, based_on = excluded.based_on,

@@ -1,6 +1,6 @@
 import { makePgArray } from 'drizzle-orm/pg-core'
 import type { Instant } from '../domain/entitlement.ts'
-import { amountArray, instantArray, plainArray } from './arrays.ts'
+import { amountArray, epochArray, instantArray, plainArray, sparse } from './arrays.ts'
 import type { Statement } from './database.ts'
 import type { Counted, NewEvent, Reduced, Touched } from './ledger-reduce.ts'
 import { write, writeReservations } from './ledger-statements.ts'
@@ -12,9 +12,20 @@ export type Written = Pick<Reduced, 'events' | 'touched' | 'reservations'>
 export function writeStatements (written: Written, transaction: string): Statement[] {
   const { events, touched, reservations } = written
   const statements: Statement[] = []
-  if (events.length > 0 || touched.size > 0) statements.push(eventsAndCounters(events, inKeyOrder(touched), transaction))
+  if (events.length > 0 || touched.size > 0) {
+    statements.push(eventsAndCounters(events, inKeyOrder(touched), { transaction, locked: '{}', known: '{}' }))
+  }
   if (reservations.size > 0) statements.push(reservationsStatement([...reservations.values()], transaction))
   return statements
+}
+
+/**
+ * A transaction by itself.
+ * @param versions of every org of the batch, in key order: it locks them, and raises unless these are their versions
+ */
+export function writeAhead ({ events, touched }: Pick<Written, 'events' | 'touched'>, versions: ReadonlyMap<number, number>): Statement {
+  const guard = { transaction: null, locked: plainArray([...versions.keys()]), known: plainArray([...versions.values()]) }
+  return eventsAndCounters(events, inKeyOrder(touched), guard)
 }
 
 /** Counters in key order: the order in which rows are written, the same in every process. */
@@ -23,36 +34,42 @@ function inKeyOrder (touched: ReadonlyMap<string, Touched>): Touched[] {
     a.org - b.org || a.feature - b.feature || a.start - b.start)
 }
 
-function eventsAndCounters (events: readonly NewEvent[], counters: readonly Touched[], transaction: string): Statement {
+interface Guard {
+  readonly transaction: string | null
+  readonly locked: string
+  readonly known: string
+}
+
+function eventsAndCounters (events: readonly NewEvent[], counters: readonly Touched[], guard: Guard): Statement {
   return write({
-    transaction,
+    ...guard,
     orgs: plainArray(events.map(({ key }) => key.org)),
     ids: makePgArray(events.map(({ op }) => op.id)),
     features: plainArray(events.map(({ key }) => key.feature)),
-    ats: instantArray(events.map(({ at }) => at)),
-    starts: instantArray(events.map(({ key }) => key.start)),
-    ends: instantArray(events.map(({ recorded }) => recorded.window.end)),
+    ats: epochArray(events.map(({ at }) => at)),
+    starts: epochArray(events.map(({ key }) => key.start)),
+    ends: epochArray(events.map(({ recorded }) => recorded.window.end)),
     amounts: amountArray(events.map(({ amount }) => amount)),
     modes: plainArray(events.map(({ mode }) => mode)),
-    refersTo: makePgArray(events.map(({ refersTo }) => refersTo)),
-    reasons: makePgArray(events.map(({ recorded }) => recorded.reason)),
-    actors: makePgArray(events.map(({ actor }) => actor)),
+    refersTo: sparse(events.map(({ refersTo }) => refersTo), makePgArray),
+    reasons: sparse(events.map(({ recorded }) => recorded.reason), makePgArray),
+    actors: sparse(events.map(({ actor }) => actor), makePgArray),
     deltas: amountArray(events.map(({ recorded }) => recorded.delta)),
     usedAfter: amountArray(events.map(({ recorded }) => recorded.usedAfter)),
     limitAfter: amountArray(events.map(({ recorded }) => recorded.limitAfter)),
-    reservedAfter: amountArray(events.map(({ recorded: { reservedAfter } }) => reservedAfter === 0n ? null : reservedAfter)),
+    reservedAfter: sparse(events.map(({ recorded: { reservedAfter } }) => reservedAfter === 0n ? null : reservedAfter), amountArray),
     fingerprints: plainArray(events.map(({ op }) => op.fingerprint)),
-    properties: makePgArray(events.map(({ properties }) => properties)),
+    properties: sparse(events.map(({ properties }) => properties), makePgArray),
     cOrgs: plainArray(counters.map(({ wanted }) => wanted.key.org)),
     cFeatures: plainArray(counters.map(({ wanted }) => wanted.key.feature)),
-    cStarts: instantArray(counters.map(({ wanted }) => wanted.key.start)),
-    cEnds: instantArray(counters.map(({ wanted }) => wanted.window.end)),
+    cStarts: epochArray(counters.map(({ wanted }) => wanted.key.start)),
+    cEnds: epochArray(counters.map(({ wanted }) => wanted.window.end)),
     cUsed: amountArray(counters.map(({ tally }) => tally.used)),
     cReserved: amountArray(counters.map(({ tally }) => tally.reserved)),
     cVersions: plainArray(counters.map(({ tally }) => tally.version)),
     cBasedOn: plainArray(counters.map(({ basedOn }) => basedOn)),
-    cLastAts: instantArray(counters.map(({ tally }) => tally.lastAt)),
-    cReservedUntil: instantArray(counters.map(({ tally }) => tally.reservedUntil))
+    cLastAts: epochArray(counters.map(({ tally }) => tally.lastAt)),
+    cReservedUntil: sparse(counters.map(({ tally }) => tally.reservedUntil), epochArray)
   })
 }
 

@@ -5,11 +5,12 @@ import { TollgateError } from '../errors.ts'
 import { type Database, isStatementError, type Lane, ROLLBACK, sqlState } from './database.ts'
 import { commitBatch } from './ledger-batch.ts'
 import { commitCorrection } from './ledger-correction.ts'
+import { type CounterMemory, counterMemory } from './counter-memory.ts'
 import { type Answer, type AnswerTo, type Committed, ConnectionLost, type CorrectOp, type LaneOp, type Op, type Outcome } from './ledger-op.ts'
 import type { Mirror, Publication } from './mirror.ts'
+import { orgLanes } from './org-lanes.ts'
 import type { Orgs } from './orgs.ts'
 
-const LANES = 2
 const BATCH_OPS_MAX = 500
 /** A correction may have to read a whole window: the next one has its own transaction. */
 const BATCH_CORRECTIONS_MAX = 1
@@ -25,7 +26,8 @@ const RETRIED = new Set(['40P01', '40001', '55P03', '57014', '25P03'])
 
 /** What the ledger tells about itself; numbers for metrics, and failures that no caller hears of. */
 export interface LedgerEvents {
-  batch (ops: number, commitMs: number): void
+  /** @param ahead it was written without reading first */
+  batch (ops: number, commitMs: number, ahead: boolean): void
   retry (reason: string): void
   unknownOutcome (): void
   publishFailed (error: unknown): void
@@ -60,22 +62,26 @@ export interface LedgerStores {
 
 /**
  * Group commit (design 4.1): a lane that is free takes everything that waits for it, so there is no timer, and batches
- * grow by themselves with the load. An org always has the same lane, which keeps its order of arrival.
+ * grow by themselves with the load. All ops of an org that are under way are on one lane, in their order of arrival.
  */
 export function ledger (stores: LedgerStores): Ledger {
   let waiting = 0
   let closing = false
+  const shared = { stores, memory: counterMemory(), told: new LRUCache<number, Told>({ max: TOLD_ORGS_MAX }) }
   const taken = (ops: number): void => { waiting -= ops }
-  const lanes = Array.from({ length: LANES }, () => laneWorker(stores, commitLane, BATCH_OPS_MAX, taken))
-  const corrections = laneWorker(stores, commitCorrections, BATCH_CORRECTIONS_MAX, taken)
+  const settled = (ops: readonly Pending[]): void => orgs.settled(ops.map(({ op }) => op.org.key))
+  const laneOf = (): LaneWorker => laneWorker({ ...shared, commit: commitLane, batchMax: BATCH_OPS_MAX, taken, settled })
+  const lanes = [laneOf(), laneOf()] as const
+  const orgs = orgLanes<LaneWorker>(lanes)
+  const corrections = laneWorker({ ...shared, commit: commitCorrections, batchMax: BATCH_CORRECTIONS_MAX, taken, settled: () => {} })
 
   return {
     append: async <Asked extends Op>(op: Asked) => await new Promise<AnswerTo<Asked>>((resolve, reject) => {
       if (closing) return reject(new TollgateError('stopping'))
       if (waiting >= WAITING_OPS_MAX) return reject(new TollgateError('overloaded', undefined, { retryAfterSeconds: 1 }))
       waiting += 1
-      const lane = op.kind === 'correct' ? corrections : lanes[op.org.key % LANES]
-      lane?.push({ op, since: performance.now(), resolve: resolve as (answer: Answer) => void, reject })
+      const lane = op.kind === 'correct' ? corrections : orgs.laneFor(op.org.key)
+      lane.push({ op, since: performance.now(), resolve: resolve as (answer: Answer) => void, reject })
     }),
     waiting: () => waiting,
     close: async () => {
@@ -87,33 +93,50 @@ export function ledger (stores: LedgerStores): Ledger {
 
 interface LaneWorker {
   push (pending: Pending): void
+  waiting (): number
   close (): Promise<void>
 }
 
-type Commit = (lane: Lane, ops: readonly Op[], orgs: Orgs, checkIds: boolean) => Promise<Committed>
+type Commit = (lane: Lane, ops: readonly Op[], orgs: Orgs, memory: CounterMemory, checkIds: boolean) => Promise<Committed>
 
-const commitLane: Commit = async (lane, ops, orgs, checkIds) => await commitBatch(lane, ops as readonly LaneOp[], orgs, checkIds)
+const commitLane: Commit = async (lane, ops, orgs, memory, checkIds) =>
+  await commitBatch(lane, ops as readonly LaneOp[], orgs, memory, checkIds)
 
-const commitCorrections: Commit = async (lane, [op], orgs, checkIds) => {
+const commitCorrections: Commit = async (lane, [op], orgs, _memory, checkIds) => {
   try {
     return await commitCorrection(lane, op as CorrectOp, orgs, checkIds)
   } catch (error) {
     if (!(error instanceof TollgateError)) throw error
     await lane.run([ROLLBACK])
-    return { outcomes: [{ refused: error }], publications: [] }
+    return { outcomes: [{ refused: error }], publications: [], ahead: false }
   }
 }
 
-function laneWorker (stores: LedgerStores, commit: Commit, batchMax: number, taken: (ops: number) => void): LaneWorker {
+/** What an org's version was when the mirror took it, and the confirmation. */
+type Told = Pick<Publication, 'version' | 'confirmedAt'>
+
+interface LaneOptions {
+  readonly stores: LedgerStores
+  readonly commit: Commit
+  readonly memory: CounterMemory
+  readonly told: LRUCache<number, Told>
+  readonly batchMax: number
+  /** Told how many do not wait any more. */
+  readonly taken: (ops: number) => void
+  readonly settled: (ops: readonly Pending[]) => void
+}
+
+function laneWorker ({ batchMax, taken, settled, ...options }: LaneOptions): LaneWorker {
   let queue: Pending[] = []
   let working: Promise<void> | undefined
-  const state: LaneState = { stores, commit, connection: undefined, told: new LRUCache({ max: TOLD_ORGS_MAX }), answers: new Set() }
+  const state: LaneState = { ...options, connection: undefined, answers: new Set() }
 
   async function work (): Promise<void> {
     while (queue.length > 0) {
       const batch = queue.splice(0, batchMax)
       taken(batch.length)
       await settle(state, batch, { unknown: false, fresh: new Set() })
+      settled(batch)
     }
     working = undefined
   }
@@ -124,6 +147,7 @@ function laneWorker (stores: LedgerStores, commit: Commit, batchMax: number, tak
       // At the end of this turn of the event loop: what arrives together is committed together.
       working ??= new Promise<void>(resolve => setImmediate(resolve)).then(work)
     },
+    waiting: () => queue.length,
     close: async () => {
       await working
       await Promise.all(state.answers)
@@ -133,12 +157,8 @@ function laneWorker (stores: LedgerStores, commit: Commit, batchMax: number, tak
   }
 }
 
-interface LaneState {
-  readonly stores: LedgerStores
-  readonly commit: Commit
+interface LaneState extends Pick<LaneOptions, 'stores' | 'commit' | 'memory' | 'told'> {
   connection: Lane | undefined
-  /** The org versions that the mirror has taken from this lane, each with its confirmation. */
-  readonly told: LRUCache<number, Pick<Publication, 'version' | 'confirmedAt'>>
   /** What is committed and on its way to its callers. */
   readonly answers: Set<Promise<void>>
 }
@@ -158,8 +178,8 @@ async function settle (state: LaneState, batch: readonly Pending[], attempts: At
     const started = performance.now()
     state.connection ??= stores.database.lane()
     try {
-      const committed = await state.commit(state.connection, batch.map(({ op }) => op), stores.orgs, attempts.unknown)
-      stores.events.batch(batch.length, performance.now() - started)
+      const committed = await state.commit(state.connection, batch.map(({ op }) => op), stores.orgs, state.memory, attempts.unknown)
+      stores.events.batch(batch.length, performance.now() - started, committed.ahead)
       const answered = answer(state, batch, committed, attempts.fresh).finally(() => answers.delete(answered))
       answers.add(answered)
       return
@@ -187,6 +207,7 @@ async function settle (state: LaneState, batch: readonly Pending[], attempts: At
 async function drop (state: LaneState): Promise<void> {
   const { connection } = state
   state.connection = undefined
+  state.memory.forget()
   await connection?.close().catch(() => {})
 }
 
@@ -226,7 +247,7 @@ async function answer (
 
 /**
  * An org's version seldom changes, and a busy org is published many times before readers ask for a younger confirmation:
- * what this lane told within half of the age that readers accept is not told again.
+ * what was told within half of the age that readers accept is not told again.
  */
 async function publish ({ stores, told }: LaneState, publications: readonly Publication[]): Promise<void> {
   const { mirror, mirrorAgeMaxMs, events } = stores

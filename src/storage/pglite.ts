@@ -77,6 +77,7 @@ function laneOf (direct: Session, single: Turns): Lane {
       }
       return await (last === COMMIT.text || last === ROLLBACK.text ? end(statements) : direct.run(statements))
     },
+    alone: async statement => (await single(async () => await direct.run([statement])))[0] as Result,
     close: async () => { if (finish !== undefined) await end([ROLLBACK]) }
   }
 }

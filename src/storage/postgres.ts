@@ -1,5 +1,5 @@
 import type postgres from 'postgres'
-import { CallTimeout, type Database, type Lane } from './database.ts'
+import { CallTimeout, type Database, type Lane, type Result } from './database.ts'
 import { CLOSE_TIMEOUT_SECONDS, connect, session } from './postgres-client.ts'
 import { postgresTransactions } from './postgres-transactions.ts'
 
@@ -49,5 +49,10 @@ function isLoss (error: unknown): boolean {
 
 /** One connection, on which postgres.js pipelines what is sent without waiting. */
 function lane (client: postgres.Sql): Lane {
-  return { ...session(client), close: async () => await client.end({ timeout: 0 }) }
+  const { run } = session(client)
+  return {
+    run,
+    alone: async statement => (await run([statement]))[0] as Result,
+    close: async () => await client.end({ timeout: 0 })
+  }
 }

@@ -26,7 +26,11 @@ export function countedDatabase (database: Database): CountedDatabase {
         await counted(async () => await database.transaction(async inner => await work(session(inner)), timeoutMs)),
       lane: () => {
         const lane = database.lane()
-        return { ...session(lane), close: async () => await counted(async () => await lane.close()) }
+        return {
+          ...session(lane),
+          alone: async statement => await counted(async () => await lane.alone(statement)),
+          close: async () => await counted(async () => await lane.close())
+        }
       },
       ping: async () => await database.ping(),
       close: async () => await counted(async () => await database.close())

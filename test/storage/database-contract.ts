@@ -192,6 +192,15 @@ async function lanes (t: Test, database: Database): Promise<void> {
     t.strictSame(await seen(), [1, 2, 4, 5])
   })
 
+  await t.test('a statement alone is a transaction by itself: wholly done or not at all, and the lane is as good as new', async t => {
+    t.equal((await lane.alone(statement('insert into laned values (6) returning n'))).rows[0]?.[0], 6)
+    const failure = await failureOf(lane.alone(statement('insert into laned values (60), (1)')))
+    t.equal(sqlState(failure), UNIQUE_VIOLATION)
+    await lane.run([ROLLBACK])
+    await lane.alone(statement('delete from laned where n = 6'))
+    t.strictSame(await seen(), [1, 2, 4, 5])
+  })
+
   await t.test('two lanes that count the same row take turns', async t => {
     await ask(database, 'create table shared as select 0 as n')
     const two = [database.lane(), database.lane()]

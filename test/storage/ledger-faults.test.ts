@@ -51,6 +51,22 @@ test('a commit whose answer was lost is found again: counted once, and no duplic
   t.match(await stores.ledger.append(batch[0] as typeof batch[number]), { usedAfter: amountOf(3), duplicate: true })
 })
 
+test('a batch that went ahead, and whose answer was lost, is found again: counted once, and no duplicate', SKIP, async t => {
+  const { stores, proxy, direct, retries, ahead } = await behindProxy(t)
+  const org = await newOrg(stores)
+  await stores.ledger.append(opOf(org, 1))
+  const batch = Array.from({ length: 10 }, (_, i) => opOf(org, 2, i % 2 === 0 ? {} : { id: `ours-${i}`, idGiven: false }))
+  // What is written names the fingerprints, what is read does not.
+  const dropped = proxy.dropAnswers({ when: request => request.includes(batch[0]?.fingerprint as string), times: 1 })
+  const answers = await Promise.all(batch.map(async op => await stores.ledger.append(op)))
+  await dropped
+  t.match(answers, batch.map((_op, i) => ({ usedAfter: amountOf(3 + 2 * i), duplicate: false })))
+  t.strictSame([retries, ahead], [['connection'], [false, false]], 'the second attempt looks for the ids')
+  t.equal(await eventsOf(direct, org.key), 11)
+  t.strictSame(await unequalCounters(direct, org), [])
+  t.match(await stores.ledger.append({ ...batch[1] as typeof batch[number], idGiven: true }), { usedAfter: amountOf(5), duplicate: true })
+})
+
 test('an answer that is lost three times in a row is still one report', SKIP, async t => {
   const { stores, proxy, direct } = await behindProxy(t)
   const org = await newOrg(stores)

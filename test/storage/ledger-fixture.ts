@@ -39,6 +39,8 @@ export interface OpenedLedger {
   /** SQL states, and `connection`: why batches were run again. */
   readonly retries: string[]
   readonly publishFailures: unknown[]
+  /** Of each batch: was it written without reading first? */
+  readonly ahead: boolean[]
 }
 
 export interface LedgerOptions {
@@ -54,12 +56,13 @@ export interface LedgerOptions {
 export async function openLedger (t: Scope, { database, mirrorFor, mirrorAgeMaxMs = 1_000 }: LedgerOptions): Promise<OpenedLedger> {
   const retries: string[] = []
   const publishFailures: unknown[] = []
+  const ahead: boolean[] = []
   const stores = await openStores({
     database,
     mirrorFor,
     mirrorAgeMaxMs,
     events: {
-      batch: () => {},
+      batch: (_ops, _ms, isAhead) => ahead.push(isAhead),
       retry: reason => retries.push(reason),
       unknownOutcome: () => {},
       publishFailed: error => publishFailures.push(error),
@@ -77,7 +80,7 @@ export async function openLedger (t: Scope, { database, mirrorFor, mirrorAgeMaxM
     if (!parsed.ok) throw new Error(parsed.reason)
     await stores.catalog.add('test', parsed.plan, Date.now())
   }
-  return { stores, retries, publishFailures }
+  return { stores, retries, publishFailures, ahead }
 }
 
 let orgs = 0

@@ -174,11 +174,11 @@ test('a batch that Postgres could not serialize is run again', SKIP, async t => 
 })
 
 test('a batch writes in the transaction that locked, from the counter that it read, or not at all', SKIP, async t => {
-  const { database, one } = await twoReplicas(t)
+  const { url, database, one } = await twoReplicas(t)
   const org = await newOrg(one.stores)
   await one.stores.ledger.append(opOf(org, 5))
   const { key: { feature }, window } = counterOf(org)
-  const instant = (at: number) => `{"${new Date(at).toISOString()}"}`
+  const instant = (at: number) => `{${at}}`
   const row = {
     orgs: `{${org.key}}`,
     features: `{${feature}}`,
@@ -203,10 +203,12 @@ test('a batch writes in the transaction that locked, from the counter that it re
     refersTo: '{null}',
     reasons: '{null}',
     actors: '{null}',
-    reservedAfter: '{null}'
+    reservedAfter: '{null}',
+    locked: '{}',
+    known: '{}'
   }
-  const written = (transaction: string, basedOn: number) =>
-    write({ ...row, transaction, ids: `{${randomUUID()}}`, cVersions: `{${basedOn + 1}}`, cBasedOn: `{${basedOn}}` })
+  const written = (transaction: string | null, basedOn: number, changes = {}) =>
+    write({ ...row, ...changes, transaction, ids: `{${randomUUID()}}`, cVersions: `{${basedOn + 1}}`, cBasedOn: `{${basedOn}}` })
   const lane = database.lane()
   t.teardown(async () => await lane.close())
   const attempt = async (transaction: string | undefined, basedOn: number) => {
@@ -221,4 +223,23 @@ test('a batch writes in the transaction that locked, from the counter that it re
   t.equal(await lane.run([written('1', 1)]).then(() => 'written', sqlState), '40001', 'no transaction at all')
   t.strictSame(await ask(database, 'select count(*)::int4 from events where org = $1::int', org.key), [1])
   t.equal(await usedOf(one.stores, org), '5')
+
+  await t.test('or by itself: it takes the locks, and writes if the orgs are as they are known', async t => {
+    const alone = async (version: number, basedOn: number) => {
+      const statement = written(null, basedOn, { locked: `{${org.key}}`, known: `{${version}}` })
+      return await lane.alone(statement).then(() => 'written', sqlState)
+    }
+    const holder = await connection(t, url)
+    await holder.run(`begin; select id from orgs where id = ${org.key} for no key update`)
+    const waits = alone(org.version, 1)
+    await ledgerBlocked(holder)
+    await holder.run(`update orgs set version = version + 1 where id = ${org.key}; commit`)
+    t.equal(await waits, '40001', 'it sees the change for which it has waited')
+    t.equal(await alone(org.version + 1, 0), '40001', 'another version of the counter')
+    t.equal(await alone(org.version + 2, 1), '40001', 'another version of the org')
+    t.equal(await alone(org.version + 1, 1), 'written', 'as it should be')
+    await holder.run(`update orgs set deleted_at = now() where id = ${org.key}`)
+    t.equal(await alone(org.version + 1, 2), '40001', 'an org that is gone')
+    t.strictSame(await ask(database, 'select count(*)::int4 from events where org = $1::int', org.key), [2])
+  })
 })
