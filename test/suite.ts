@@ -10,24 +10,34 @@ import { makeEmptyLedger } from './fixtures/ledger-template.ts'
 import { nodeArguments } from './fixtures/node.ts'
 import { ROOT } from './fixtures/root.ts'
 
-const JOBS = 2
+/** Two that compute, and the one that waits; once it is done, its place is anybody's. */
+const JOBS = 3
 const TEST = /\.test\.ts$/
+/** What takes long in these is the patience of the product, or of Redis: one process has them all, beside those that compute. */
+const WAITING = [
+  'test/faults/faults.test.ts',
+  'test/e2e/outage.test.ts',
+  'test/storage/mirror-cluster.test.ts',
+  'test/storage/mirror-sentinel.test.ts',
+  'test/storage/half-open.test.ts',
+  'test/operations/outage.test.ts',
+  'test/storage/ledger-patience.test.ts',
+  'test/storage/watched.test.ts',
+  'test/e2e/failover.test.ts',
+  'test/storage/mirror-faults.test.ts',
+  'test/e2e/pressure.test.ts'
+]
 /** Those that take longest have a process of their own and start first, lest one of them runs alone at the end. */
 const LONG = [
   'test/fuzz/fuzz.test.ts',
   'test/e2e/replicas.test.ts',
   'test/e2e/exact.test.ts',
-  'test/faults/faults.test.ts',
-  'test/cli/replay-faults.test.ts',
   'test/e2e/start.test.ts',
-  'test/e2e/outage.test.ts',
+  'test/cli/replay-faults.test.ts',
   'test/cli/sidecar.test.ts',
   'test/cli/replay.test.ts',
   'test/e2e/backup.test.ts',
-  'test/model/model.test.ts',
-  'test/storage/half-open.test.ts',
-  'test/storage/mirror-cluster.test.ts',
-  'test/storage/mirror-sentinel.test.ts'
+  'test/model/model.test.ts'
 ]
 /** Of those that share a process. What it saves is half of a short file; what it costs is how long a process may be the last one. */
 const FILES_MAX = 6
@@ -51,8 +61,8 @@ const given = process.argv.slice(2)
 const PROCESS_TIMEOUT_MS = 1_200_000
 /** Whoever names a file may want its long form. */
 const FILE_TIMEOUT_MS = given.length > 0 ? PROCESS_TIMEOUT_MS : 120_000
-const short = filesIn('test/').sort().filter(file => !LONG.includes(file))
-const processes = given.length > 0 ? given.map(file => [file]) : [...LONG.map(file => [file]), ...groups(short)]
+const short = filesIn('test/').sort().filter(file => !LONG.includes(file) && !WAITING.includes(file))
+const processes = given.length > 0 ? given.map(file => [file]) : [WAITING, ...LONG.map(file => [file]), ...groups(short)]
 
 if (given.length === 0) await makeEmptyLedger()
 t.setTimeout(0)

@@ -3,6 +3,7 @@ import { apiOf } from '../e2e/api.ts'
 import { emptyLedger } from '../e2e/embedded.ts'
 import { freePort } from '../fixtures/ports.ts'
 import { serve, type Service } from '../fixtures/process.ts'
+import { sized } from '../fixtures/size.ts'
 import { until } from '../storage/until.ts'
 import { ledgerState } from './ledger-state.ts'
 import { sampleLog } from './sample-log.ts'
@@ -11,7 +12,7 @@ import { webPlan } from './web-plan.ts'
 
 const WITHIN_MS = 60_000
 const CONCURRENCY = 16
-const sample = sampleLog()
+const sample = sampleLog(sized(120, 300))
 const LINES = sample.lines.map(line => `${line}\n`)
 const EVENTS = 2 * (LINES.length - sample.malformed.length)
 

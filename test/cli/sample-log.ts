@@ -13,6 +13,7 @@ export interface SampleLog {
   readonly repeated: number
 }
 
+/** Enough for each of what is malformed. */
 const LINES = 300
 const CLIENTS = ['83.149.9.216', '10.0.0.1', '10.0.0.2', '2001:db8::7', 'crawler.example.com', 'münchen.example', '198.51.100.9']
 const REQUESTS = ['GET / HTTP/1.1', 'POST /a?b=c HTTP/1.0', 'GET /with space and \\"quotes\\" [17/May/2015:10:05:03 +0000] HTTP/1.1', '-']
@@ -35,17 +36,17 @@ const FIRST = Date.UTC(2015, 4, 17, 21)
 const HOURS = 60
 
 /** A few hundred lines with all that logs have: not in order, repeated, malformed, on several clocks, without bytes. */
-export function sampleLog (): SampleLog {
+export function sampleLog (count = LINES): SampleLog {
   const lines: string[] = []
   const use: Record<string, DayOfUse> = {}
   const malformed: Array<{ line: number, text: string }> = []
   let repeated = 0
   const next = numbers(20150517)
   const pick = <T> (from: readonly T[]): T => from[next(from.length)] as T
-  for (let i = 0; i < LINES; i += 1) {
+  for (let i = 0; i < count; i += 1) {
     const client = pick(CLIENTS)
     // By and large later and later, but each up to two hours early.
-    const at = FIRST + Math.floor(i / LINES * HOURS * 3_600_000 / 1_000) * 1_000 - next(7_200) * 1_000
+    const at = FIRST + Math.floor(i / count * HOURS * 3_600_000 / 1_000) * 1_000 - next(7_200) * 1_000
     const bytes = pick([0, 1, next(5_000), next(2_000_000_000), null])
     const line = `${client} ${pick(USERS)} [${timeText(at, pick(OFFSETS_MINUTES))}] "${pick(REQUESTS)}" ${pick([200, 304, 404])} ${bytes ?? '-'}${pick(TAILS)}`
     const times = pick([1, 1, 1, 2, 3])

@@ -7,6 +7,9 @@ import {
 } from '../../src/domain/entitlement.ts'
 import { TIME_BEGIN, windowOf, type Window } from '../../src/domain/period.ts'
 import { timeline, type Timeline } from '../../src/domain/window.ts'
+import { sized } from '../fixtures/size.ts'
+
+const [SCHEDULES, BY_THE_BOOK] = sized([10_000, 3_000], [50_000, 10_000])
 
 const DAY = 86_400_000
 const MONTHLY: Entitlement = {
@@ -204,7 +207,7 @@ const schedule = fc.array(shape, { maxLength: 4 }).map(shapes => shapes.map(
     entitlement: { ...MONTHLY, ...entitlement }
   })))
 
-test('windows partition time: they touch, and each instant in one finds that one (50,000 schedules)', async t => {
+test(`windows partition time: they touch, and each instant in one finds that one (${SCHEDULES} schedules)`, async t => {
   fc.assert(fc.property(schedule, instant, fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }), (terms, at, fraction) => {
     const line = timeline(terms)
     const same = (window: Window, instant: Instant): boolean => isDeepStrictEqual(line.windowAt(instant), window)
@@ -222,7 +225,7 @@ test('windows partition time: they touch, and each instant in one finds that one
       if (window.start !== end || !same({ start, end }, end - 1)) return false
     }
     return true
-  }), { numRuns: 50_000 })
+  }), { numRuns: SCHEDULES })
   t.pass()
 })
 
@@ -233,7 +236,7 @@ function changedFrom (from: Instant, terms: readonly Term[], future: readonly Te
 }
 
 test('a schedule changed from the next instant on leaves every past window and its limit as it was, ' +
-  'and the current one its start (50,000 pairs of schedules)', async t => {
+  `and the current one its start (${SCHEDULES} pairs of schedules)`, async t => {
   let compared = 0
   fc.assert(fc.property(schedule, schedule, instant, (terms, future, sometime) => {
     const held = terms.filter(({ start, end }) => end === null || end > start)
@@ -247,8 +250,8 @@ test('a schedule changed from the next instant on leaves every past window and i
     return current?.start === currentAfter?.start && isDeepStrictEqual(past, pastAfter) &&
       isDeepStrictEqual(past.map(it => before.grantAtEnd(it)), past.map(it => after.grantAtEnd(it))) &&
       isDeepStrictEqual(before.grantAt(now), after.grantAt(now))
-  }), { numRuns: 50_000 })
-  t.ok(compared > 50_000, 'enough past windows were compared')
+  }), { numRuns: SCHEDULES })
+  t.ok(compared > SCHEDULES, 'enough past windows were compared')
 })
 
 /** The rule as the design words it, one breakpoint at a time. */
@@ -270,8 +273,8 @@ function four ({ reset, anchor, aggregate }: Grant): string {
   return JSON.stringify(reset === 'never' ? [reset, aggregate] : [reset, anchor.at, anchor.timeZone, aggregate])
 }
 
-test('a window ends at a boundary of its grid, or where reset, anchor, zone or aggregate change (10,000 schedules)', async t => {
+test(`a window ends at a boundary of its grid, or where reset, anchor, zone or aggregate change (${BY_THE_BOOK} schedules)`, async t => {
   fc.assert(fc.property(schedule, instant, (terms, at) => isDeepStrictEqual(timeline(terms).windowAt(at), windowByTheBook(terms, at))),
-    { numRuns: 10_000 })
+    { numRuns: BY_THE_BOOK })
   t.pass()
 })

@@ -17,7 +17,7 @@ import { sizeOf } from './sizes.ts'
 
 const PAGE = 'operations.md'
 const CALLERS = sizeOf('BACKUP_CALLERS', 20)
-const EVENTS_BEFORE = sizeOf('BACKUP_AFTER', 1_000)
+const EVENTS_BEFORE = sizeOf('BACKUP_AFTER', 300, 1_000)
 const ORGS = Array.from({ length: 8 }, (_, n) => `org:backup-${n}`)
 /** Every so many reports, a caller brings a new org. */
 const NEWCOMER_EVERY = 20

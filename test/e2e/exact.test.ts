@@ -10,8 +10,8 @@ import { recounted, windowKey } from './model.ts'
 import { replicasMissing, twoReplicas } from './replicas.ts'
 import { sizeOf } from './sizes.ts'
 
-const [CALLERS, ORGS] = [sizeOf('CALLERS', 200), sizeOf('ORGS', 1_000)]
-const [REPORTS, SEED] = [sizeOf('REPORTS', 4_000), sizeOf('SEED', Date.now() % 1_000_000)]
+const [CALLERS, ORGS] = [sizeOf('CALLERS', 200), sizeOf('ORGS', 300, 1_000)]
+const [REPORTS, SEED] = [sizeOf('REPORTS', 1_200, 4_000), sizeOf('SEED', Date.now() % 1_000_000)]
 const ONE = 'org:one'
 
 /** Many callers on one org, then on many, which are seen here for the first time. */

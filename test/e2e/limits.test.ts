@@ -4,6 +4,7 @@ import t, { type Test } from 'tap'
 import { freshDatabase } from '../fixtures/postgres.ts'
 import { serve, type Service } from '../fixtures/process.ts'
 import { privateRedis } from '../fixtures/redis.ts'
+import { sized } from '../fixtures/size.ts'
 import { until } from '../storage/until.ts'
 import { type Api, apiOf } from './api.ts'
 import { type Answered, consumeAll, type Wanted } from './consuming.ts'
@@ -13,7 +14,9 @@ import { mirrorIs, replicasMissing } from './replicas.ts'
 
 const { LIMITS_ROUNDS, LIMITS_SEED } = process.env
 /** Of each kind; `LIMITS_ROUNDS=50` is the long form. */
-const ROUNDS = LIMITS_ROUNDS === undefined ? { quiet: 2, faulty: 1 } : { quiet: Number(LIMITS_ROUNDS), faulty: Number(LIMITS_ROUNDS) }
+const ROUNDS = LIMITS_ROUNDS === undefined
+  ? { quiet: sized(1, 2), faulty: 1 }
+  : { quiet: Number(LIMITS_ROUNDS), faulty: Number(LIMITS_ROUNDS) }
 const SEED = Number(LIMITS_SEED ?? Date.now() % 1_000_000)
 const [REPLICAS, CONSUMES, LIMIT_MAX, WIPES] = [4, 2_000, 500, 3]
 const FEATURE = 'feature:calls'

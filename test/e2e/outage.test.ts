@@ -206,7 +206,7 @@ suite('a process is killed under load: what was acknowledged is there, and retri
   const calls = await subscribed(it, 'org:killed')
   const doomed = await serve(t, { env: { DATABASE_URL: it.server.url, REDIS_URL: it.redis.url } })
   const api = apiOf(t, doomed.url, { sockets: CALLERS })
-  const crashed = await crash({ ...calls, api, service: doomed, callers: CALLERS, after: sizeOf('CRASH_AFTER', 500) })
+  const crashed = await crash({ ...calls, api, service: doomed, callers: CALLERS, after: sizeOf('CRASH_AFTER', 200, 500) })
   checkCrash(t, crashed, await sendAgain(it.api, calls, crashed.ids), await rowsOf(it, calls.org))
 })
 

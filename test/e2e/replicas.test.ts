@@ -7,8 +7,11 @@ import { failedPublishes, mirrorIs, type Replicas, replicasMissing, twoReplicas 
 import { sizeOf } from './sizes.ts'
 
 const SKIP = { skip: replicasMissing }
-const [LANES, PAIRS, OTHERS] = [sizeOf('LANES', 20), sizeOf('PAIRS', 10_000), sizeOf('OTHERS', 6)]
+const [LANES, PAIRS, OTHERS] = [sizeOf('LANES', 20), sizeOf('PAIRS', 2_000, 10_000), sizeOf('OTHERS', 6)]
 const [PARTS, PARTS_AGAIN_MAX] = [10, 5]
+const [STALLS, ROUNDS] = [sizeOf('STALLS', 4, 10), sizeOf('ROUNDS', 10, 25)]
+/** Between two calls of a caller, while Redis is in trouble for ten seconds. */
+const PAUSE_MS = sizeOf('PAUSE_MS', 100, 0)
 /** Pairs of each org, one after the other: what one replica answers, the other one must say. @returns those that were stale */
 async function pairsOf (replicas: Replicas, orgs: readonly string[], from: number, to: number): Promise<string[]> {
   const stale: string[] = []
@@ -69,7 +72,7 @@ t.test('a replica that stalls for a moment does not take Redis for slow, and nob
     if (read !== reported) stale.push(`${org}: answered ${reported}, read ${read}`)
   })
   const before = await failedPublishes(apis)
-  for (let n = 0; n < 10; n += 1) {
+  for (let n = 0; n < STALLS; n += 1) {
     await sleep(100)
     process.kill(pid, 'SIGSTOP')
     // Longer than a command to Redis may take.
@@ -85,18 +88,17 @@ t.test('several callers of one feature, each reads at least what it was answered
   const replicas = await twoReplicas(t)
   await replicas.apis[0].post('/v1/push', PLANS)
   const [org] = await subscribed(replicas.apis[0], 'shared', 1) as [string]
-  const rounds = 25
   const stale: string[] = []
   await inParallel(LANES, async lane => {
-    for (let n = 0; n < rounds; n += 1) {
+    for (let n = 0; n < ROUNDS; n += 1) {
       const [writer, reader] = orderOf(replicas, n + lane)
       const reported = await usedAfter(writer, org)
       const read = await usedBy(reader, org)
-      if (read === undefined || read < reported || read > LANES * rounds) stale.push(`answered ${reported}, read ${read}`)
+      if (read === undefined || read < reported || read > LANES * ROUNDS) stale.push(`answered ${reported}, read ${read}`)
     }
   })
   t.strictSame(stale, [])
-  for (const api of replicas.apis) t.equal(await usedBy(api, org), LANES * rounds)
+  for (const api of replicas.apis) t.equal(await usedBy(api, org), LANES * ROUNDS)
 })
 
 t.test('a subscription that one replica made the other one knows at once', SKIP, async t => {
@@ -156,7 +158,7 @@ t.test('Redis cut off, frozen, wiped and killed: answers stay right, reads lag a
   t.teardown(() => client.disconnect())
   await replicas.apis[0].post('/v1/push', PLANS)
   const orgs = await subscribed(replicas.apis[0], 'faulty', LANES)
-  const callers = compareOn(replicas, orgs)
+  const callers = compareOn(replicas, orgs, PAUSE_MS)
   await trouble(t, replicas, client)
   const { pairs, lagging, wrong, last } = await callers.stop()
   await mirrorIs('ok', replicas.apis)

@@ -173,7 +173,7 @@ async function reportInTwo (url: string, body: object, proceed: () => Promise<vo
 }
 
 t.test('a process told to stop finishes what it took on, and exits with 0', async t => {
-  const [callers, warmUp] = [sizeOf('STOP_CALLERS', 64), sizeOf('STOP_AFTER', 1_000)]
+  const [callers, warmUp] = [sizeOf('STOP_CALLERS', 64), sizeOf('STOP_AFTER', 300, 1_000)]
   const folder = await emptyLedger(t)
   const service = await serve(t, { env: { TOLLGATE_DATA_DIR: folder } })
   await metered(t, service)
@@ -212,7 +212,7 @@ t.test('a process killed under load: what was acknowledged is there, and retries
   const doomed = await serve(t, { env: { TOLLGATE_DATA_DIR: folder } })
   await metered(t, doomed)
   const callers = sizeOf('CRASH_CALLERS', 20)
-  const crashed = await crash({ ...CALLS, api: apiOf(t, doomed.url), service: doomed, callers, after: sizeOf('CRASH_AFTER', 500) })
+  const crashed = await crash({ ...CALLS, api: apiOf(t, doomed.url), service: doomed, callers, after: sizeOf('CRASH_AFTER', 200, 500) })
   const service = await serve(t, { env: { TOLLGATE_DATA_DIR: folder } })
   const sentAgain = await sendAgain(apiOf(t, service.url), CALLS, crashed.ids)
   t.match(await service.kill(), { code: 0 })

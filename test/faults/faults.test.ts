@@ -1,4 +1,5 @@
 import t, { type Test } from 'tap'
+import { sized } from '../fixtures/size.ts'
 import { faultRound, type RoundOptions } from './round.ts'
 import { worldMissing } from './world.ts'
 
@@ -15,6 +16,6 @@ async function round (t: Test, options: Omit<RoundOptions, 'seed'>): Promise<voi
 
 t.test('whatever breaks between callers, replicas, Postgres and Redis, nothing is lost or counted twice, and reads are right', {
   skip: worldMissing('servers')
-}, async t => await round(t, { on: 'servers', replicas: 2, faults: 11 }))
+}, async t => await round(t, { on: 'servers', replicas: 2, faults: sized(8, 11) }))
 
-t.test('nor where the process with the embedded ledger breaks', async t => await round(t, { on: 'embedded', replicas: 1, faults: 4 }))
+t.test('nor where the process with the embedded ledger breaks', async t => await round(t, { on: 'embedded', replicas: 1, faults: sized(3, 4) }))

@@ -1,10 +1,11 @@
 import t, { type Test } from 'tap'
 import { postgresMissing } from '../fixtures/postgres.ts'
 import { redisMissing } from '../fixtures/redis.ts'
+import { sized } from '../fixtures/size.ts'
 import { playSequences } from './sequences.ts'
 
-/** What fits into half a minute; `npm run model` plays thousands, and with `MODEL_ON=servers` on two replicas in turn. */
-const SEQUENCES = { embedded: 64, servers: 32 }
+/** What fits into a few seconds; `npm run model` plays thousands, and with `MODEL_ON=servers` on two replicas in turn. */
+const SEQUENCES = { embedded: sized(32, 64), servers: sized(12, 32) }
 /** What some of these sequences meet: where they do not, the model says nothing of it. */
 const MET = ['report done', 'report done duplicate', 'consume done', 'consume denied limit_reached', 'consume denied feature_not_found', 'reserve done',
   'reserve denied limit_reached', 'commit done', 'commit done late', 'commit event_conflict', 'release done', 'extend done', 'extend reservation_conflict',

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { test } from 'tap'
+import t from 'tap'
 import { freshDatabase, postgresMissing } from '../fixtures/postgres.ts'
 import { tcpProxy } from '../fixtures/proxy.ts'
 import { privateRedis, redisProgramMissing } from '../fixtures/redis.ts'
@@ -10,12 +10,15 @@ import { openPostgres } from './databases.ts'
 import { openRedisMirror } from './redis-mirror.ts'
 import { until } from './until.ts'
 
+// What takes seconds is to wait for an answer that does not come. They wait side by side.
+t.jobs = 4
+
 /** Less than a call may take, twice: whoever asks next must not meet a dead connection again. */
 const CALL_MS = 6_000
 const WITHIN_MS = 12_000
 const REDIS_WITHIN_MS = 5_000
 
-test('connections to Postgres that die without a word are left by the first call that is not answered', { skip: postgresMissing }, async t => {
+t.test('connections to Postgres that die without a word are left by the first call that is not answered', { skip: postgresMissing, buffered: true }, async t => {
   const url = await freshDatabase(t)
   const proxy = await tcpProxy(t, Number(new URL(url).port))
   const database = openPostgres(t, proxy.url(url))
@@ -31,7 +34,7 @@ test('connections to Postgres that die without a word are left by the first call
   await until('all are left', () => proxy.stranded() === 0, WITHIN_MS)
 })
 
-test('what is under way on a living connection ends well when a dead one is found', { skip: postgresMissing }, async t => {
+t.test('what is under way on a living connection ends well when a dead one is found', { skip: postgresMissing, buffered: true }, async t => {
   const url = await freshDatabase(t)
   const proxy = await tcpProxy(t, Number(new URL(url).port))
   const database = openPostgres(t, proxy.url(url))
@@ -45,7 +48,7 @@ test('what is under way on a living connection ends well when a dead one is foun
   await t.resolves(alive)
 })
 
-test('something before Postgres that accepts connections and ends them is refused soon, and not asked again and again', async t => {
+t.test('something before Postgres that accepts connections and ends them is refused soon, and not asked again and again', { buffered: true }, async t => {
   let connections = 0
   const server = createServer(socket => {
     connections += 1
@@ -61,7 +64,7 @@ test('something before Postgres that accepts connections and ends them is refuse
   t.equal(connections, 1, 'once for each that asked')
 })
 
-test('a connection to Redis that dies without a word is replaced soon', { skip: redisProgramMissing }, async t => {
+t.test('a connection to Redis that dies without a word is replaced soon', { skip: redisProgramMissing, buffered: true }, async t => {
   const server = await privateRedis(t)
   const proxy = await tcpProxy(t, server.port)
   const mirror = await openRedisMirror(t, { url: proxy.url(server.url), ledgerId: randomUUID() })
