@@ -6,7 +6,6 @@ import { compareOn, inexact, LAG_MS, orderOf, PLANS, subscribe, subscribed, used
 import { failedPublishes, mirrorIs, type Replicas, replicasMissing, twoReplicas } from './replicas.ts'
 import { sizeOf } from './sizes.ts'
 
-const SKIP = { skip: replicasMissing }
 const [LANES, PAIRS, OTHERS] = [sizeOf('LANES', 20), sizeOf('PAIRS', 2_000, 10_000), sizeOf('OTHERS', 6)]
 const [PARTS, PARTS_AGAIN_MAX] = [10, 5]
 const [STALLS, ROUNDS] = [sizeOf('STALLS', 4, 10), sizeOf('ROUNDS', 10, 25)]
@@ -28,9 +27,19 @@ async function pairsOf (replicas: Replicas, orgs: readonly string[], from: numbe
   return stale
 }
 
-t.test('what one replica answered the other one knows, under load from others', SKIP, async t => {
+/** The same two processes live through all of it; each test has orgs of its own. */
+async function deployment (): Promise<Replicas> {
   const replicas = await twoReplicas(t, { sockets: LANES + OTHERS })
   await replicas.apis[0].post('/v1/push', PLANS)
+  return replicas
+}
+
+const it = replicasMissing === false ? await deployment() : undefined
+const suite = (name: string, test: (t: Test, replicas: Replicas) => Promise<void>): void => {
+  void t.test(name, { skip: replicasMissing }, async t => await test(t, it as Replicas))
+}
+
+suite('what one replica answered the other one knows, under load from others', async (t, replicas) => {
   const orgs = await subscribed(replicas.apis[0], 'pair', LANES)
   const strangers = await subscribed(replicas.apis[0], 'stranger', OTHERS)
   const load = inBackground(OTHERS, async (caller, n) => {
@@ -60,9 +69,7 @@ t.test('what one replica answered the other one knows, under load from others', 
   t.strictSame(stale, [])
 })
 
-t.test('a replica that stalls for a moment does not take Redis for slow, and nobody reads an old figure', SKIP, async t => {
-  const { apis, services: [{ pid }] } = await twoReplicas(t)
-  await apis[0].post('/v1/push', PLANS)
+suite('a replica that stalls for a moment does not take Redis for slow, and nobody reads an old figure', async (t, { apis, services: [{ pid }] }) => {
   const orgs = await subscribed(apis[0], 'stall', LANES)
   const stale: string[] = []
   const load = inBackground(LANES, async lane => {
@@ -84,9 +91,7 @@ t.test('a replica that stalls for a moment does not take Redis for slow, and nob
   t.strictSame(stale, [])
 })
 
-t.test('several callers of one feature, each reads at least what it was answered, and the sum in the end', SKIP, async t => {
-  const replicas = await twoReplicas(t)
-  await replicas.apis[0].post('/v1/push', PLANS)
+suite('several callers of one feature, each reads at least what it was answered, and the sum in the end', async (t, replicas) => {
   const [org] = await subscribed(replicas.apis[0], 'shared', 1) as [string]
   const stale: string[] = []
   await inParallel(LANES, async lane => {
@@ -101,9 +106,7 @@ t.test('several callers of one feature, each reads at least what it was answered
   for (const api of replicas.apis) t.equal(await usedBy(api, org), LANES * ROUNDS)
 })
 
-t.test('a subscription that one replica made the other one knows at once', SKIP, async t => {
-  const replicas = await twoReplicas(t)
-  await replicas.apis[0].post('/v1/push', PLANS)
+suite('a subscription that one replica made the other one knows at once', async (t, replicas) => {
   const limits = new Map([['plan:free@0', 1e9], ['plan:pro@0', 2e9]])
   const wrong: string[] = []
   await inParallel(8, async lane => {
@@ -151,12 +154,10 @@ async function trouble (t: Test, { redis, firstToRedis, apis }: Replicas, client
   t.pass('Redis was cut off, slow, frozen, wiped, killed and started empty')
 }
 
-t.test('Redis cut off, frozen, wiped and killed: answers stay right, reads lag a second at most, and then not at all', SKIP, async t => {
-  const replicas = await twoReplicas(t)
+suite('Redis cut off, frozen, wiped and killed: answers stay right, reads lag a second at most, and then not at all', async (t, replicas) => {
   const client = new Redis(replicas.redis.url, { retryStrategy: () => 20 })
   client.on('error', () => {})
   t.teardown(() => client.disconnect())
-  await replicas.apis[0].post('/v1/push', PLANS)
   const orgs = await subscribed(replicas.apis[0], 'faulty', LANES)
   const callers = compareOn(replicas, orgs, PAUSE_MS)
   await trouble(t, replicas, client)
