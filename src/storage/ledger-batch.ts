@@ -8,7 +8,7 @@ import { readTallies, talliesFrom, talliesStatement, type WantedCounter } from '
 import { BEGIN, COMMIT, isStatementError, type Lane, type Result, sqlState, type Statement } from './database.ts'
 import type { CounterMemory } from './counter-memory.ts'
 import { type Committed, ConnectionLost, type LaneOp, type Op, type StoredReservation } from './ledger-op.ts'
-import { makesEvent, place, type Placed, reduce, type StoredEvents } from './ledger-reduce.ts'
+import { makesEvent, place, type Placed, reduce, type StoredEvents, type Touched } from './ledger-reduce.ts'
 import { lockOrgs, readEvents, readReservations, readVersions } from './ledger-statements.ts'
 import { publicationsOf, writeAhead, writeStatements } from './ledger-write.ts'
 import type { Orgs } from './orgs.ts'
@@ -45,11 +45,11 @@ async function commitAhead (lane: Lane, placed: readonly Placed[], memory: Count
   const tallies = versions === undefined ? undefined : memory.recall(placed)
   if (versions === undefined || tallies === undefined) return undefined
   const reduced = reduce(placed, { tallies, events: new Map(), reservations: new Map() })
-  // What is not written is not checked.
-  if (reduced.touched.size === 0 || reduced.touched.size < tallies.size) return undefined
+  const counters = reduced.touched.size === 0 ? undefined : withLookedAt(reduced.touched, placed, tallies)
+  if (counters === undefined) return undefined
   const confirmedAt = Date.now()
   try {
-    await talk(reduced.fresh, async () => await lane.alone(writeAhead(reduced, versions)))
+    await talk(reduced.fresh, async () => await lane.alone(writeAhead(reduced.events, counters, versions)))
   } catch (error) {
     if (!MET.has(sqlState(error) ?? '')) throw error
     memory.surprised()
@@ -57,6 +57,24 @@ async function commitAhead (lane: Lane, placed: readonly Placed[], memory: Count
   }
   memory.keep([...reduced.touched].map(([text, { wanted, tally }]) => [text, tally, versions.get(wanted.key.org) as number]))
   return { outcomes: reduced.outcomes, publications: publicationsOf(reduced.touched, versions, confirmedAt), ahead: true }
+}
+
+/**
+ * What is not written is not checked: so what was only looked at, as for a denial, is written as it is.
+ * @returns undefined where that would make a row, or change one
+ */
+function withLookedAt (
+  touched: ReadonlyMap<string, Touched>, placed: readonly Placed[], tallies: ReadonlyMap<string, Tally>
+): ReadonlyMap<string, Touched> | undefined {
+  if (touched.size === tallies.size) return touched
+  const counters = new Map(touched)
+  for (const { wanted } of placed) {
+    if (wanted === undefined || counters.has(wanted.text)) continue
+    const tally = tallies.get(wanted.text) as Tally
+    if (tally.version === 0 || tally.reservedUntil !== null) return undefined
+    counters.set(wanted.text, { wanted, basedOn: tally.version, tally })
+  }
+  return counters
 }
 
 /** @returns each org and its version, in key order; undefined if an op needs more than counters, or knows its org otherwise than another */

@@ -23,9 +23,11 @@ export function writeStatements (written: Written, transaction: string): Stateme
  * A transaction by itself.
  * @param versions of every org of the batch, in key order: it locks them, and raises unless these are their versions
  */
-export function writeAhead ({ events, touched }: Pick<Written, 'events' | 'touched'>, versions: ReadonlyMap<number, number>): Statement {
+export function writeAhead (
+  events: readonly NewEvent[], counters: ReadonlyMap<string, Touched>, versions: ReadonlyMap<number, number>
+): Statement {
   const guard = { transaction: null, locked: plainArray([...versions.keys()]), known: plainArray([...versions.values()]) }
-  return eventsAndCounters(events, inKeyOrder(touched), guard)
+  return eventsAndCounters(events, inKeyOrder(counters), guard)
 }
 
 /** Counters in key order: the order in which rows are written, the same in every process. */

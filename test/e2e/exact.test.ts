@@ -13,18 +13,33 @@ import { sizeOf } from './sizes.ts'
 const [CALLERS, ORGS] = [sizeOf('CALLERS', 200), sizeOf('ORGS', 300, 1_000)]
 const [REPORTS, SEED] = [sizeOf('REPORTS', 1_200, 4_000), sizeOf('SEED', Date.now() % 1_000_000)]
 const ONE = 'org:one'
+/** In small batches, of which there are many: a process that was surprised reads for a while. */
+const CALM_CALLERS = 24
 
-/** Many callers on one org, then on many, which are seen here for the first time. */
+/**
+ * Many callers on one org, then on many, which are seen here for the first time; then with so little in between that most batches
+ * go ahead from what was counted last.
+ */
 async function load (t: Test, apis: readonly Api[]): Promise<Exchange[]> {
   const [api] = apis as [Api]
   t.match(await api.post('/v1/push', MIXED_PLANS), { status: 200 })
   t.match(await api.post('/v1/subscribe', { org: ONE, phases: [{ features: ['plan:mix@a'] }] }), { status: 200 })
   t.match(await api.put('/v1/environments/test', { defaultPlan: 'plan:mix@b' }), { status: 200 })
   const orgs = Array.from({ length: ORGS }, (_, i) => `org:${i}`)
-  const common = { apis, callers: CALLERS, reports: REPORTS }
+  const common = { apis, callers: CALLERS, reports: REPORTS, repeatsPerThousand: 180 }
   const onOne = await mixedLoad({ ...common, orgs: [ONE], reportsPerChange: 100, seed: SEED })
   const onMany = await mixedLoad({ ...common, orgs, reportsPerChange: 20, seed: SEED + 1 })
-  return [...onOne, ...onMany]
+  const some = [ONE, ...orgs.slice(0, 4)]
+  const calm = { ...common, apis: [api], orgs: some, callers: CALM_CALLERS, reportsPerChange: 500, repeatsPerThousand: 1 }
+  const [before, onCalm, after] = [await batchesAhead(api), await mixedLoad({ ...calm, seed: SEED + 2 }), await batchesAhead(api)]
+  t.comment(`${after - before} batches went ahead`)
+  t.ok(after > before)
+  return [...onOne, ...onMany, ...onCalm]
+}
+
+async function batchesAhead (api: Api): Promise<number> {
+  const { text } = await api.get('/metrics')
+  return Number(/^tollgate_ledger_batches_ahead_total (\d+)/m.exec(text)?.[1])
 }
 
 interface Shown { readonly feature: string, readonly start: string, readonly used: number }

@@ -25,6 +25,8 @@ export interface MixedLoad {
   readonly reports: number
   /** After so many reports an org is given another plan. */
   readonly reportsPerChange: number
+  /** So many of a thousand reports have an id that was used before, or is used by others now. */
+  readonly repeatsPerThousand: number
   readonly seed: number
 }
 
@@ -50,19 +52,19 @@ function use (random: Random, org: string): Sent {
   return { org, feature, ...(n !== undefined && { n }), ...(kind >= 90 && { clobber: true }), ...(at !== undefined && { at }) }
 }
 
-function reportOf (random: Random, org: string, mine: string, earlier: readonly Exchange[]): Sent {
-  const kind = random(100)
+/** An earlier report, or that with other content, or one that several send at once. */
+function repeated (random: Random, org: string, earlier: readonly Exchange[]): Sent {
+  const kind = random(18)
   const again = kind < 12 && earlier.length > 0 ? pick(random, earlier).sent : undefined
   if (again?.id !== undefined) return kind < 3 ? { ...again, n: 77_777 } : again
-  if (kind < 18) {
-    const shared = random(SHARED_IDS)
-    return { org, feature: FEATURES[shared % FEATURES.length] as string, n: shared / 8, id: `shared-${shared}` }
-  }
-  return kind < 36 ? use(random, org) : { ...use(random, org), id: mine }
+  const shared = random(SHARED_IDS)
+  return { org, feature: FEATURES[shared % FEATURES.length] as string, n: shared / 8, id: `shared-${shared}` }
 }
 
 /** Sends all of it, and keeps what was said. A change of plan is one of a caller's turns. */
-export async function mixedLoad ({ apis, orgs, callers, reports, reportsPerChange, seed }: MixedLoad): Promise<readonly Exchange[]> {
+export async function mixedLoad (
+  { apis, orgs, callers, reports, reportsPerChange, repeatsPerThousand, seed }: MixedLoad
+): Promise<readonly Exchange[]> {
   const exchanges: Exchange[] = []
   let turns = 0
   await inParallel(callers, async caller => {
@@ -72,7 +74,9 @@ export async function mixedLoad ({ apis, orgs, callers, reports, reportsPerChang
       const turn = turns
       const org = pick(random, orgs)
       if (turn % reportsPerChange === 0) await changePlan(pick(random, apis), org, pick(random, PLAN_NAMES))
-      const sent = reportOf(random, org, `${seed}-${turn}`, exchanges)
+      const sent = random(1_000) < repeatsPerThousand
+        ? repeated(random, org, exchanges)
+        : { ...use(random, org), ...(random(100) < 78 && { id: `${seed}-${turn}` }) }
       exchanges.push({ sent, answer: await pick(random, apis).post('/v1/report', sent) })
     }
   })

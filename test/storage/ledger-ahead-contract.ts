@@ -97,13 +97,30 @@ export async function aheadContract (t: Test, { database, stores }: Given): Prom
     t.equal(await usedOf(stores, org), '1000')
   })
 
-  await t.test('what nobody counts is checked, too: all denied is a read', async t => {
+  const consumes = async (ledger: Ledger, org: Org, amounts: readonly number[]) => {
+    const answers = await Promise.all(amounts.map(async n => await ledger.append({ ...opOf(org, n), kind: 'consume' as const })))
+    return answers.map(answer => 'denied' in answer ? 'denied' : Number(amountText(answer.usedAfter)))
+  }
+
+  await t.test('what is denied beside what is counted is checked as it is written', async t => {
+    const [here, there] = [await open(), await open()]
+    const [full, free] = [await newOrg(stores), await newOrg(stores)]
+    await there.stores.ledger.append(opOf(full, 995))
+    const { ledger } = here.stores
+    const both = async () => await Promise.all([consumes(ledger, full, [6, 7, 8, 9]), consumes(ledger, free, [1, 1, 1, 1])])
+    t.strictSame(await both(), [Array(4).fill('denied'), [1, 2, 3, 4]])
+    t.strictSame(await both(), [Array(4).fill('denied'), [5, 6, 7, 8]])
+    await there.stores.ledger.append(opOf(full, -5))
+    t.strictSame(await both(), [[996, 'denied', 'denied', 'denied'], [9, 10, 11, 12]])
+    t.strictSame(here.ahead, [false, true, false])
+    t.strictSame([await unequalCounters(database, full), await unequalCounters(database, free)], [[], []])
+  })
+
+  await t.test('where everything is denied, nothing is written: that is read', async t => {
     const { stores: { ledger }, ahead } = await open()
     const org = await newOrg(stores)
     await ledger.append(opOf(org, 1_000))
-    const ask = async () => await Promise.all(Array.from({ length: BATCH }, async () =>
-      await ledger.append({ ...opOf(org, 1), kind: 'consume' as const })))
-    t.match(await ask(), Array.from({ length: BATCH }, () => ({ denied: { ok: false } })))
+    t.strictSame(await consumes(ledger, org, Array(BATCH).fill(1)), Array(BATCH).fill('denied'))
     t.strictSame(ahead, [false, false])
   })
 
