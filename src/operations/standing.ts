@@ -54,7 +54,8 @@ export async function standings (
 
 /**
  * One round trip: the mirror, if what it has was confirmed a moment ago and belongs to the org as this process knows
- * it; else the ledger, which then confirms the mirror. If the ledger is away, what the mirror has had since it was there.
+ * it; else, or at once while the mirror hardly ever has it, the ledger, which then confirms the mirror. If the ledger is
+ * away, what the mirror has had since it was there.
  * @param known the org as this process last saw it
  * @throws TollgateError `org_not_found` if it is gone
  */
@@ -67,22 +68,29 @@ export async function standingsOf (
     const unread = choose(org).map(feature => placed(org, feature, now))
     if (org.key === UNSEEN) return complete(org, now, unread, [])
     const wanted = wantedOf(org, unread, now)
-    const mirrored = attempt < ATTEMPTS_MAX ? await readMirror(stores, org, wanted) : undefined
-    const fresh = mirrored === undefined ? undefined : freshTallies(mirrored, org, now, stores.mirrorAgeMaxMs)
+    const skips = attempt >= ATTEMPTS_MAX || !stores.mirrorYield.pays()
+    const mirrored = skips ? undefined : await readMirror(stores, org, wanted)
+    const fresh = freshTallies(mirrored, org, now, stores.mirrorAgeMaxMs)
     if (fresh !== undefined && fresh !== 'moved') {
       stores.events.mirrorRead('hit')
+      stores.mirrorYield.note(true)
       return complete(org, now, unread, fresh)
     }
     try {
       if (fresh === undefined) {
-        if (stores.mirror !== undefined) stores.events.mirrorRead(mirrored === undefined ? 'failed' : 'stale')
+        if (stores.mirror !== undefined) stores.events.mirrorRead(skips ? 'skipped' : mirrored === undefined ? 'failed' : 'stale')
         const reading = await readLedger(stores, org, wanted)
+        if (mirrored !== undefined) stores.mirrorYield.note(false)
         if (reading.version === org.version || attempt >= ATTEMPTS_MAX) return complete(org, now, unread, reading.tallies)
       }
       org = await orgFromLedger(stores, at, org.name)
     } catch (error) {
       if (!isOutage(error)) throw error
-      return lastKnown(org, now, unread, mirrored, error)
+      if (!skips) return lastKnown(org, now, unread, mirrored, error)
+      const known = await readMirror(stores, org, wanted)
+      // Another replica may still reach the ledger.
+      const late = freshTallies(known, org, now, stores.mirrorAgeMaxMs)
+      return late === undefined || late === 'moved' ? lastKnown(org, now, unread, known, error) : complete(org, now, unread, late)
     }
   }
 }
@@ -141,8 +149,10 @@ async function readMirror ({ mirror }: Stores, org: Org, wanted: readonly Wanted
  * knows only an earlier one has gone back in time, and is not believed.
  */
 function freshTallies (
-  { version, counters }: MirrorReading, org: Org, now: Instant, ageMaxMs: number
+  mirrored: MirrorReading | undefined, org: Org, now: Instant, ageMaxMs: number
 ): readonly Tally[] | 'moved' | undefined {
+  if (mirrored === undefined) return undefined
+  const { version, counters } = mirrored
   // Ages go by the clock on the wall, everything else by the environment's.
   const readAt = Date.now()
   if (version === undefined || !isYoung(version.confirmedAt, readAt, ageMaxMs)) return undefined

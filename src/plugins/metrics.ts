@@ -45,7 +45,9 @@ export function createMetrics (warn: (error: unknown, message: string) => void):
   const reads = counter('ledger_reads_total', 'Questions answered from the ledger')
   const mirrorReads = counter('mirror_reads_total', 'Questions put to the mirror', ['result'])
   // Looked up once: they are counted in every verdict.
-  const mirrorRead = { hit: mirrorReads.labels('hit'), stale: mirrorReads.labels('stale'), failed: mirrorReads.labels('failed') }
+  const mirrorRead = {
+    hit: mirrorReads.labels('hit'), stale: mirrorReads.labels('stale'), failed: mirrorReads.labels('failed'), skipped: mirrorReads.labels('skipped')
+  }
   const drift = counter('mirror_drift_total', 'Mirror entries found to lag behind the ledger')
   const failedPublishes = counter('mirror_publish_failures_total', 'Publications that the mirror did not take')
   const degraded = counter('degraded_answers_total', 'Answers without the ledger, by policy of the feature', ['policy'])

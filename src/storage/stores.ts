@@ -15,6 +15,7 @@ import { type Ledger, ledger, type LedgerEvents } from './ledger.ts'
 import { type LedgerReader, ledgerReader } from './ledger-reader.ts'
 import { migrateLedger } from './migrate.ts'
 import type { Mirror, Publication } from './mirror.ts'
+import { type MirrorYield, mirrorYield } from './mirror-yield.ts'
 import { type OrgDeletion, orgDeletion } from './org-deletion.ts'
 import { type OrgImports, orgImportStore } from './org-imports.ts'
 import { type OrgList, orgList } from './org-list.ts'
@@ -33,9 +34,12 @@ import { watched } from './watched.ts'
 
 const CONFIRM_LIMITS = { batchMax: 500, inFlightMax: 2, waitingMax: 20_000 }
 
+export type MirrorReadResult = 'hit' | 'stale' | 'failed' | 'skipped'
+
 /** What operations tell metrics, besides what the ledger tells. */
 export interface StoreEvents extends LedgerEvents {
-  mirrorRead (result: 'hit' | 'stale' | 'failed'): void
+  /** `skipped`: it was not read, as it hardly ever has what is asked for. */
+  mirrorRead (result: MirrorReadResult): void
   ledgerRead (): void
   /** Young mirror entries that were found to lag behind the ledger. */
   drift (entries: number): void
@@ -72,6 +76,7 @@ export interface Stores {
   readonly counterRepair: CounterRepair
   readonly retention: Retention
   readonly mirror: Mirror | undefined
+  readonly mirrorYield: MirrorYield
   /** How old a mirror entry may be to be believed. */
   readonly mirrorAgeMaxMs: number
   /** Names this ledger in Redis. */
@@ -129,6 +134,7 @@ export async function openStores ({ database: unwatched, mirrorFor, mirrorAgeMax
     counterRepair: counterRepair(database, orgs),
     retention: retention(database, orgs),
     mirror,
+    mirrorYield: mirrorYield(),
     mirrorAgeMaxMs,
     ledgerId: id,
     secret,
