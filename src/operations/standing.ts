@@ -79,7 +79,7 @@ export async function standingsOf (
     try {
       if (fresh === undefined) {
         if (stores.mirror !== undefined) stores.events.mirrorRead(skips ? 'skipped' : mirrored === undefined ? 'failed' : 'stale')
-        const reading = await readLedger(stores, org, wanted)
+        const reading = await readLedger(stores, org, unread, wanted, skips)
         if (mirrored !== undefined) stores.mirrorYield.note(false)
         if (reading.version === org.version || attempt >= ATTEMPTS_MAX) return complete(org, now, unread, reading.tallies)
       }
@@ -168,12 +168,26 @@ function freshTallies (
   return tallies
 }
 
-async function readLedger (stores: Stores, org: Org, wanted: readonly WantedCounter[]): Promise<LedgerReading> {
+async function readLedger (
+  stores: Stores, org: Org, unread: readonly Unread[], wanted: readonly WantedCounter[], skips: boolean
+): Promise<LedgerReading> {
   stores.events.ledgerRead()
   const reading = await stores.reader.read(org.key, wanted)
   const { version, tallies, confirmedAt } = reading
-  if (version !== undefined) {
+  if (version !== undefined && (!skips || version !== org.version || isDue(stores, unread, reading))) {
     stores.confirm({ org: org.key, version, counters: wanted.map(({ key }, i) => ({ key, tally: tallies[i] as Tally })), confirmedAt })
   }
   return reading
+}
+
+/** Whether the mirror, which was not read, has to be told of any of these, or there is no counter to go by. */
+function isDue ({ mirrorYield }: Stores, unread: readonly Unread[], { tallies, confirmedAt }: LedgerReading): boolean {
+  if (tallies.length === 0) return true
+  let next = 0
+  let due = false
+  for (const { held, window } of unread) {
+    if (held === undefined || window === null) continue
+    if (mirrorYield.isDue(held, window.start, tallies[next++] as Tally, confirmedAt)) due = true
+  }
+  return due
 }

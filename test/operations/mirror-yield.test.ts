@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis'
 import t from 'tap'
-import { type Api, openApi } from '../fixtures/api.ts'
+import { type Api, type Body, openApi } from '../fixtures/api.ts'
 import { postgresProgramsMissing, privatePostgres, type PostgresServer } from '../fixtures/postgres.ts'
 import { freshRedis, redisMissing } from '../fixtures/redis.ts'
 import { until } from '../storage/until.ts'
@@ -20,7 +20,7 @@ async function reads ({ metrics }: Api): Promise<Counts> {
 }
 
 /** A process that was asked about each of many orgs again and again, and never found an entry. */
-async function inVain (): Promise<{ api: Api, postgres: PostgresServer, counts: Counts }> {
+async function inVain (): Promise<{ api: Api, postgres: PostgresServer, redis: Redis, counts: Counts }> {
   const [postgres, redisUrl] = await Promise.all([privatePostgres(t), freshRedis(t)])
   t.teardown(() => postgres.resume())
   const api = await openApi(t, { on: 'servers', databaseUrl: postgres.url, redisUrl })
@@ -31,16 +31,18 @@ async function inVain (): Promise<{ api: Api, postgres: PostgresServer, counts: 
   t.teardown(() => redis.disconnect())
   for (let round = 0; round < ROUNDS; round += 1) {
     await redis.flushdb()
-    const { body: { results } } = await api.post('/v1/can', { questions: ORGS.map(org => ({ org, feature: FEATURE })) })
-    t.ok(results.every(({ ok, used, degraded }: Body) => ok === true && used === 4 && degraded === false))
+    await askEach(api)
     await until('the mirror was told of all', async () => await redis.dbsize() >= 2 * ORGS.length)
   }
-  return { api, postgres, counts: await reads(api) }
+  return { api, postgres, redis, counts: await reads(api) }
 }
 
-type Body = Awaited<ReturnType<Api['can']>>
+async function askEach (api: Api): Promise<void> {
+  const { body: { results } } = await api.post('/v1/can', { questions: ORGS.map(org => ({ org, feature: FEATURE })) })
+  t.ok(results.every(({ ok, used, degraded }: Body) => ok === true && used === 4 && degraded === false))
+}
 
-const { api, postgres, counts } = missing === false ? await inVain() : {} as Awaited<ReturnType<typeof inVain>>
+const { api, postgres, redis, counts } = missing === false ? await inVain() : {} as Awaited<ReturnType<typeof inVain>>
 
 t.test('questions that find nothing in the mirror stop to ask it, but for one in sixteen', { skip: missing }, async t => {
   const { hit, stale, failed, skipped } = counts
@@ -48,6 +50,17 @@ t.test('questions that find nothing in the mirror stop to ask it, but for one in
   t.equal(stale + failed + skipped, ROUNDS * ORGS.length, 'each question is counted')
   // Those of the last round.
   t.ok(skipped > ORGS.length * 0.9 && skipped < ORGS.length, `${skipped} were skipped`)
+})
+
+t.test('nor is it told again what it was told a moment ago', { skip: missing }, async t => {
+  const keys = (await redis.keys('*')).sort()
+  const before = await redis.mget(keys)
+  // Twice: what the first had it told has arrived when the second is answered.
+  await askEach(api)
+  await askEach(api)
+  const after = await redis.mget(keys)
+  const told = after.filter((text, i) => text !== before[i]).length
+  t.ok(told < keys.length / 4, `${told} of ${keys.length} entries were written again`)
 })
 
 t.test('what was counted a moment ago is in the next answer', { skip: missing }, async t => {
@@ -63,6 +76,14 @@ t.test('with the ledger away, the mirror is read all the same', { skip: missing 
   for (const org of ORGS.slice(900, 940)) t.hasStrict(await api.can(org, FEATURE), { ok: true, reason: 'within_limit', used: 4, degraded: true })
   postgres.resume()
   await until('answers are from now', async () => (await api.can('org:many-900', FEATURE)).degraded === false)
+})
+
+t.test('what has changed is told at once', { skip: missing }, async t => {
+  await api.can('org:many-998', FEATURE)
+  await api.report('org:many-998', FEATURE, 0)
+  await redis.flushdb()
+  t.equal((await api.can('org:many-998', FEATURE)).used, 4)
+  await until('it is in the mirror', async () => await redis.dbsize() === 2)
 })
 
 t.test('a few hundred questions about a busy org are enough to ask it again', { skip: missing }, async t => {
