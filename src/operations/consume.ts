@@ -5,7 +5,7 @@ import { grantAt, type Org } from '../domain/org.ts'
 import type { Window } from '../domain/window.ts'
 import type { Denied, Recorded } from '../storage/ledger-op.ts'
 import type { Stores } from '../storage/stores.ts'
-import { type Counted, judgeUnseen, opIn, prepareCount, type Prepared, type Usage } from './count.ts'
+import { append, type Counted, judgeUnseen, prepareCount, type Prepared, type Usage } from './count.ts'
 import { counting, orgToAsk, UNSEEN } from './org.ts'
 
 /** `ok`: counted. Else nothing was, and the figures are those on which that was decided. */
@@ -27,13 +27,13 @@ export interface Consumed extends Omit<Counted, 'window'> {
  * @throws TollgateError `org_not_found`, `event_conflict`, and what the ledger throws
  */
 export async function consume (stores: Stores, usage: Usage): Promise<Consumed> {
-  const prepared = await prepareCount(stores, 'consume', usage)
+  const made = prepareCount(stores, 'consume', usage)
+  const prepared = made instanceof Promise ? await made : made
   const { org: name, told } = prepared
   const known = await orgToAsk(stores, told, name, '/org')
   const denied = known.key === UNSEEN ? deniedUnseen(known, prepared) : undefined
   if (denied !== undefined) return consumedAs(prepared, denied)
-  const answer = await counting(stores, told, name, unseen => judgeUnseen(prepared, unseen),
-    async org => await stores.ledger.append(await opIn(stores, prepared, org)))
+  const answer = await counting(stores, told, name, unseen => judgeUnseen(prepared, unseen), org => append(stores, prepared, org))
   return consumedAs(prepared, answer)
 }
 

@@ -24,20 +24,27 @@ export function itemId (whole: string, index: number): string {
 export async function countEach (stores: Stores, mode: CountMode, items: readonly Item[]): Promise<ItemResult[]> {
   const count = mode === 'report' ? report : consume
   const first = new Map<string, Promise<ItemResult>>()
-  const results = await Promise.all(items.map(async item => {
+
+  async function one (item: Usage): Promise<ItemResult> {
+    try {
+      return await count(stores, item)
+    } catch (error) {
+      return refusal(error)
+    }
+  }
+
+  const results = await Promise.all(items.map(item => {
     if (item instanceof TollgateError) return item
     const { environment, org } = item
     const earlier = first.get(org)
-    const counted = (async (): Promise<ItemResult> => {
-      // An org that is not at hand has to be loaded, or even made: the others of its items wait for the first one.
-      if (earlier !== undefined && stores.orgs.cached(environment, org) === undefined) await earlier
-      return await count(stores, item)
-    })().catch(refusal)
-    if (earlier === undefined) first.set(org, counted)
-    return await counted
+    // An org that is not at hand has to be loaded, or even made: the others of its items wait for the first one.
+    if (earlier !== undefined) return stores.orgs.cached(environment, org) === undefined ? earlier.then(() => one(item)) : one(item)
+    const counted = one(item)
+    first.set(org, counted)
+    return counted
   }))
-  const [one] = results
-  if (one instanceof TollgateError && results.every(isPassing)) throw one
+  const [refused] = results
+  if (refused instanceof TollgateError && results.every(isPassing)) throw refused
   return results
 }
 

@@ -6,7 +6,7 @@ import { grantAt, type Org } from '../domain/org.ts'
 import { canonicalJson, type Properties } from '../domain/properties.ts'
 import { instantOfUse } from '../domain/time.ts'
 import type { Window } from '../domain/window.ts'
-import type { CountOp, Recorded } from '../storage/ledger-op.ts'
+import type { AnswerTo, CountOp, Recorded } from '../storage/ledger-op.ts'
 import { available } from '../storage/ledger-reader.ts'
 import type { Stores } from '../storage/stores.ts'
 import { newEventId } from './event-id.ts'
@@ -53,26 +53,32 @@ export interface Prepared<Kind extends 'report' | 'consume'> {
   readonly op: Omit<CountOp<Kind>, 'org'>
 }
 
-/** @throws TollgateError what is not well formed, by its field */
-export async function prepareCount<Kind extends 'report' | 'consume'> (
-  stores: Stores, kind: Kind, { clobber, ...input }: Usage
-): Promise<Prepared<Kind>> {
-  const org = parseOrg(input.org)
-  const feature = parseFeature(input.feature)
-  const id = input.id === undefined ? newEventId() : parseEventId(input.id, input.idPointer)
-  const told = await present(stores, input.environment)
-  const properties = input.properties === undefined ? null : canonicalJson(input.properties)
-  const content = [feature, amountText(input.n), input.at, clobber, properties]
+/** At once, where the environment is known. @throws TollgateError what is not well formed, by its field */
+export function prepareCount<Kind extends 'report' | 'consume'> (
+  stores: Stores, kind: Kind, usage: Usage
+): Prepared<Kind> | Promise<Prepared<Kind>> {
+  parseOrg(usage.org)
+  parseFeature(usage.feature)
+  const id = usage.id === undefined ? newEventId() : parseEventId(usage.id, usage.idPointer)
+  const told = present(stores, usage.environment)
+  return told instanceof Promise ? told.then(told => prepared(kind, usage, id, told)) : prepared(kind, usage, id, told)
+}
+
+function prepared<Kind extends 'report' | 'consume'> (
+  kind: Kind, { org, feature, n, at, clobber, properties: sent, id: givenId }: Usage, id: string, told: Present
+): Prepared<Kind> {
+  const properties = sent === undefined ? null : canonicalJson(sent)
+  const content = [feature, amountText(n), at, clobber, properties]
   const op = {
     kind,
     feature,
     mode: clobber ? 'set' as const : 'add' as const,
-    amount: input.n,
-    at: instantOfUse(input.at, told.now),
+    amount: n,
+    at: instantOfUse(at, told.now),
     fixedNow: told.environment.fixedNow,
-    atIsNow: input.at === null && told.environment.fixedNow === null,
+    atIsNow: at === null && told.environment.fixedNow === null,
     id,
-    idGiven: input.id !== undefined,
+    idGiven: givenId !== undefined,
     fingerprint: fingerprint(kind === 'report' ? content : [kind, ...content]),
     properties
   }
@@ -86,13 +92,15 @@ export function judgeUnseen ({ told, op }: Prepared<'report' | 'consume'>, unsee
   apply(EMPTY, aggregate, op)
 }
 
-/** Sent again under the id of an org that was merged since, an event may have another id there. */
-export async function opIn<Kind extends 'report' | 'consume'> (
-  stores: Stores, { org: name, op }: Prepared<Kind>, org: Org
-): Promise<Omit<CountOp<Kind>, 'org'> & { readonly org: Org }> {
-  if (org.name === name || !op.idGiven) return { org, ...op }
+/** Counts it in the org. */
+export function append<Kind extends 'report' | 'consume'> (
+  { ledger, eventLog }: Stores, { org: name, op }: Prepared<Kind>, org: Org
+): Promise<AnswerTo<CountOp<Kind>>> {
+  if (org.name === name || !op.idGiven) return ledger.append<CountOp<Kind>>({ ...op, org })
+  // Sent again under the id of an org that was merged since, an event may have another id there.
   const id = mergedId(name, op.id)
-  return await available(stores.eventLog.find(org.key, id)) === undefined ? { org, ...op } : { org, ...op, id }
+  return available(eventLog.find(org.key, id))
+    .then(found => ledger.append<CountOp<Kind>>(found === undefined ? { ...op, org } : { ...op, org, id }))
 }
 
 export function countedAs (

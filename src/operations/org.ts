@@ -34,12 +34,16 @@ export async function orgFromLedger (stores: Stores, present: Present, name: str
 }
 
 /**
- * For reports: as above, but an org that is seen for the first time is stored and subscribed to the default plan.
+ * For reports: as above, at once where it was seen; but an org that nobody saw yet is stored and subscribed to the default plan.
  * @param judge throws for a report that the unstored org would refuse: then nothing is stored
  * @throws TollgateError `org_not_found`
  */
-export async function orgToCount (stores: Stores, present: Present, name: string, judge: (org: Org) => void): Promise<Org> {
-  const org = await orgToAsk(stores, present, name, '/org')
+export function orgToCount (stores: Stores, present: Present, name: string, judge: (org: Org) => void): Org | Promise<Org> {
+  return stores.orgs.cached(present.environment.name, name) ?? orgToStore(stores, present, name, judge)
+}
+
+async function orgToStore (stores: Stores, present: Present, name: string, judge: (org: Org) => void): Promise<Org> {
+  const org = await orgFromLedger(stores, present, name, '/org')
   if (org.key !== UNSEEN) return org
   judge(org)
   const { environment: { name: environment, defaultPlan }, now } = present
@@ -59,7 +63,8 @@ export async function orgToCount (stores: Stores, present: Present, name: string
 export async function counting<T> (
   stores: Stores, present: Present, name: string, judge: (org: Org) => void, count: (org: Org) => Promise<T>
 ): Promise<T> {
-  const org = await orgToCount(stores, present, name, judge)
+  const known = orgToCount(stores, present, name, judge)
+  const org = known instanceof Promise ? await known : known
   try {
     return await count(org)
   } catch (error) {

@@ -1,5 +1,5 @@
 import type { Stores } from '../storage/stores.ts'
-import { type Counted, countedAs, judgeUnseen, opIn, prepareCount, type Usage } from './count.ts'
+import { append, type Counted, countedAs, judgeUnseen, prepareCount, type Usage } from './count.ts'
 import { counting } from './org.ts'
 
 /**
@@ -7,8 +7,10 @@ import { counting } from './org.ts'
  * @throws TollgateError `org_not_found`, `feature_not_found`, `event_conflict`, and what the ledger throws
  */
 export async function report (stores: Stores, usage: Usage): Promise<Counted> {
-  const prepared = await prepareCount(stores, 'report', usage)
+  // Not awaited where there is nothing to wait for: of hundreds that wait together each await is memory.
+  const made = prepareCount(stores, 'report', usage)
+  const prepared = made instanceof Promise ? await made : made
   const recorded = await counting(stores, prepared.told, prepared.org, unseen => judgeUnseen(prepared, unseen),
-    async org => await stores.ledger.append(await opIn(stores, prepared, org)))
+    org => append(stores, prepared, org))
   return countedAs(prepared, recorded)
 }
