@@ -2,7 +2,7 @@ import type { Instant } from '../domain/entitlement.ts'
 import type { HeldFeature } from '../domain/org.ts'
 import type { Tally } from '../domain/reservation.ts'
 
-/** A read of the mirror costs about as much as a twentieth of those that it may save, with Postgres to spare. */
+/** A read of the mirror costs far less than the one of the ledger that it may save, but more than a twentieth of it. */
 const SHARE_MIN = 0.05
 /** An answer's weight is one in so many: after 1,500 in vain the share falls from all to the least. */
 const READS_WEIGHED = 500
