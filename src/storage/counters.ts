@@ -5,8 +5,8 @@ import type { Aggregate, Instant } from '../domain/entitlement.ts'
 import { AHEAD_MAX_MS } from '../domain/time.ts'
 import type { Tally } from '../domain/reservation.ts'
 import type { Window } from '../domain/window.ts'
-import { instantArray, plainArray } from './arrays.ts'
-import { prepare, type Session } from './database.ts'
+import { epochArray, plainArray } from './arrays.ts'
+import { prepare, type Session, type Statement } from './database.ts'
 import { foldWindow } from './fold.ts'
 import type { CounterKey } from './mirror.ts'
 import { lastFigureOfPruned } from './pruned-window.ts'
@@ -36,10 +36,13 @@ export function wantedCounter (org: number, feature: number, window: Window, agg
  */
 const tallies = prepare<'orgs' | 'features' | 'starts' | 'untils' | 'nows'>(sql`
   select wanted.n, c.used, c.reserved, c.version, c.last_at, c.reserved_until, folded.used, folded.version, held.reserved, held.until
-  from unnest(${sql.placeholder('orgs')}::int[], ${sql.placeholder('features')}::int[],
-    ${sql.placeholder('starts')}::timestamptz[], ${sql.placeholder('untils')}::timestamptz[],
-    ${sql.placeholder('nows')}::timestamptz[])
-    with ordinality as wanted (org, feature, window_start, until, now, n)
+  from (
+    select org, feature, to_timestamp(window_start / 1000) as window_start, to_timestamp(until / 1000) as until,
+      to_timestamp(now / 1000) as now, n
+    from unnest(${sql.placeholder('orgs')}::int[], ${sql.placeholder('features')}::int[], ${sql.placeholder('starts')}::float8[],
+      ${sql.placeholder('untils')}::float8[], ${sql.placeholder('nows')}::float8[])
+      with ordinality as given (org, feature, window_start, until, now, n)
+  ) wanted
   left join counters c
     on c.org = wanted.org and c.feature = wanted.feature and c.window_start = wanted.window_start
   left join lateral (
@@ -61,13 +64,13 @@ export async function readTallies (session: Session, wanted: readonly WantedCoun
   return await talliesFrom(session, wanted, result?.rows ?? [])
 }
 
-export function talliesStatement (wanted: readonly WantedCounter[]): ReturnType<typeof tallies> {
+export function talliesStatement (wanted: readonly WantedCounter[]): Statement {
   return tallies({
     orgs: plainArray(wanted.map(({ key }) => key.org)),
     features: plainArray(wanted.map(({ key }) => key.feature)),
-    starts: instantArray(wanted.map(({ key }) => key.start)),
-    untils: instantArray(wanted.map(({ window: { end } }) => end === null ? null : end + AHEAD_MAX_MS)),
-    nows: instantArray(wanted.map(({ now }) => now))
+    starts: epochArray(wanted.map(({ key }) => key.start)),
+    untils: epochArray(wanted.map(({ window: { end } }) => end === null ? null : end + AHEAD_MAX_MS)),
+    nows: epochArray(wanted.map(({ now }) => now))
   })
 }
 
