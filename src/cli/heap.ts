@@ -4,7 +4,7 @@ import { setFlagsFromString } from 'node:v8'
 
 /** Requests are short: with more room for what is young, hardly anything of them is moved before it dies. */
 const FLAG = '--max-semi-space-size'
-const SIZE_MB = 64
+const SIZE_MB = 32
 /** How far the heap may grow beyond what lived at the last collection; V8 by itself would wait for several times as much. */
 const GROWING_PERCENT = 50
 /** Names the process that runs this one as itself. */

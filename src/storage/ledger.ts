@@ -8,13 +8,15 @@ import { commitCorrection } from './ledger-correction.ts'
 import { type CounterMemory, counterMemory } from './counter-memory.ts'
 import { type Answer, type AnswerTo, type Committed, ConnectionLost, type CorrectOp, type LaneOp, type Op, type Outcome } from './ledger-op.ts'
 import type { Mirror, Publication } from './mirror.ts'
-import { orgLanes } from './org-lanes.ts'
+import { type Busy, orgLanes } from './org-lanes.ts'
 import type { Orgs } from './orgs.ts'
 
 const BATCH_OPS_MAX = 500
 /** A correction may have to read a whole window: the next one has its own transaction. */
 const BATCH_CORRECTIONS_MAX = 1
 const WAITING_OPS_MAX = 20_000
+/** A batch of 500 takes 30 ms or so. */
+const BATCH_SLOW_MS = 50
 const TOLD_ORGS_MAX = 50_000
 /** How long a batch whose outcome is unknown is sent again, with the same ids. */
 const OUTCOME_PATIENCE_MS = 10_000
@@ -91,9 +93,8 @@ export function ledger (stores: LedgerStores): Ledger {
   }
 }
 
-interface LaneWorker {
+interface LaneWorker extends Busy {
   push (pending: Pending): void
-  waiting (): number
   close (): Promise<void>
 }
 
@@ -129,15 +130,18 @@ interface LaneOptions {
 function laneWorker ({ batchMax, taken, settled, ...options }: LaneOptions): LaneWorker {
   let queue: Pending[] = []
   let working: Promise<void> | undefined
+  let begunAt = Infinity
   const state: LaneState = { ...options, connection: undefined, answers: new Set() }
 
   async function work (): Promise<void> {
     while (queue.length > 0) {
       const batch = queue.splice(0, batchMax)
       taken(batch.length)
+      begunAt = performance.now()
       await settle(state, batch, { unknown: false, fresh: new Set() })
       settled(batch)
     }
+    begunAt = Infinity
     working = undefined
   }
 
@@ -148,6 +152,7 @@ function laneWorker ({ batchMax, taken, settled, ...options }: LaneOptions): Lan
       working ??= new Promise<void>(resolve => setImmediate(resolve)).then(work)
     },
     waiting: () => queue.length,
+    isSlow: () => performance.now() - begunAt > BATCH_SLOW_MS,
     close: async () => {
       await working
       await Promise.all(state.answers)

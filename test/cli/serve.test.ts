@@ -34,7 +34,7 @@ t.test('it serves with room for what is young, and stops as one program', async 
   const { tool, url, pid } = await served(t, await emptyLedger(t))
   t.match(await apiOf(t, url).get('/readyz'), { status: 200 })
   t.not(pid, tool.pid, 'a second process has the flag that the first one lacks')
-  if (existsSync('/proc/self/cmdline')) t.match(readFileSync(`/proc/${pid}/cmdline`, 'utf8'), '\u0000--max-semi-space-size=64\u0000')
+  if (existsSync('/proc/self/cmdline')) t.match(readFileSync(`/proc/${pid}/cmdline`, 'utf8'), '\u0000--max-semi-space-size=32\u0000')
   t.match(await tool.kill('SIGTERM'), { code: 0, signal: null, stdout: '"msg":"stopped"' })
   t.notOk(isAlive(pid))
 })
@@ -50,7 +50,7 @@ t.test('killed, it leaves nobody on the folder', async t => {
 })
 
 t.test('with the flag it is one process, and what keeps it from serving is its end, too', async t => {
-  const NODE_OPTIONS = '--max-semi-space-size=32'
+  const NODE_OPTIONS = '--max-semi-space-size=16'
   const folder = await emptyLedger(t)
   const { tool, pid } = await served(t, folder, { NODE_OPTIONS })
   t.equal(pid, tool.pid)

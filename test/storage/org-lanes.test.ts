@@ -1,11 +1,11 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { orgLanes } from '../../src/storage/org-lanes.ts'
+import { type Busy, orgLanes } from '../../src/storage/org-lanes.ts'
 
 const FULL = 64
-interface Queue { readonly queue: number[], waiting (): number }
+interface Queue extends Busy { readonly queue: number[] }
 
-const lane = (waits: number) => ({ waiting: () => waits })
+const lane = (waits: number, isSlow = false) => ({ waiting: () => waits, isSlow: () => isSlow })
 
 t.test('an op goes to the first lane that has room, else to the one where least waits', async t => {
   const laneOf = (...waits: [number, number]): number => {
@@ -21,6 +21,12 @@ t.test('an op goes to the first lane that has room, else to the one where least 
   t.equal(laneOf(400, 400), 0)
 })
 
+t.test('nobody who can go elsewhere waits behind a batch that takes long', async t => {
+  const [slow, quick] = [lane(0, true), lane(500)]
+  t.equal(orgLanes([slow, quick]).laneFor(1), quick)
+  t.equal(orgLanes([slow, lane(1, true)]).laneFor(1), slow)
+})
+
 t.test('while an org has ops under way they are all on one lane, in order, whatever waits elsewhere', async () => {
   const steps = fc.array(fc.oneof(
     { weight: 3, arbitrary: fc.record({ append: fc.nat(5) }) },
@@ -28,7 +34,7 @@ t.test('while an org has ops under way they are all on one lane, in order, whate
   ), { minLength: 1, maxLength: 400 })
   fc.assert(fc.property(steps, fc.nat(100), (steps, others) => {
     const queues: number[][] = [Array<number>(others).fill(-1), []]
-    const [first, second] = queues.map(queue => ({ queue, waiting: () => queue.length })) as [Queue, Queue]
+    const [first, second] = queues.map(queue => ({ queue, waiting: () => queue.length, isSlow: () => false })) as [Queue, Queue]
     const orgs = orgLanes([first, second])
     for (const step of steps) {
       if ('append' in step) orgs.laneFor(step.append).queue.push(step.append)
