@@ -21,6 +21,7 @@ const WAITING = [
   'test/storage/mirror-sentinel.test.ts',
   'test/storage/half-open.test.ts',
   'test/operations/outage.test.ts',
+  'test/operations/mirror-yield.test.ts',
   'test/storage/ledger-patience.test.ts',
   'test/storage/watched.test.ts',
   'test/e2e/failover.test.ts',
