@@ -1,3 +1,4 @@
+import { Semaphore, withTimeout } from 'async-mutex'
 import { parseEventId } from '../domain/ids.ts'
 import { errors, TollgateError } from '../errors.ts'
 import type { Stores } from '../storage/stores.ts'
@@ -17,11 +18,31 @@ export function itemId (whole: string, index: number): string {
   return parseEventId(`${whole}/${index}`, 'idempotency-key')
 }
 
+/** As many as four transactions take. More would only wait there, and each collection of garbage copies what waits. */
+const ITEMS_AT_ONCE = 2_000
+/** Where those take so long, somebody holds them up, and it need not be the next ones, too: these go on without a turn. */
+const TURN_PATIENCE_MS = 1_000
+
 /**
  * Counts many items, each by itself: a bad one harms no other. Items of one org are counted in their order.
  * @throws TollgateError where none could be counted for a reason that passes: `ledger_unavailable`, `overloaded`
  */
-export async function countEach (stores: Stores, mode: CountMode, items: readonly Item[]): Promise<ItemResult[]> {
+export type CountEach = (mode: CountMode, items: readonly Item[]) => Promise<ItemResult[]>
+
+/** For one process: callers with many items take turns. */
+export function countingEach (stores: Stores): CountEach {
+  const turns = withTimeout(new Semaphore(ITEMS_AT_ONCE), TURN_PATIENCE_MS)
+  return async (mode, items) => {
+    const release = await turns.acquire(Math.min(items.length, ITEMS_AT_ONCE)).then(([, release]) => release, () => undefined)
+    try {
+      return await countEach(stores, mode, items)
+    } finally {
+      release?.()
+    }
+  }
+}
+
+async function countEach (stores: Stores, mode: CountMode, items: readonly Item[]): Promise<ItemResult[]> {
   const count = mode === 'report' ? report : consume
   const first = new Map<string, Promise<ItemResult>>()
 

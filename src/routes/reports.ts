@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { TollgateError } from '../errors.ts'
-import { countEach, type CountMode, type Item, itemId, type ItemResult } from '../operations/count-each.ts'
+import { countingEach, type CountMode, type Item, itemId, type ItemResult } from '../operations/count-each.ts'
 import { binaryCloudEvent, fromCloudEvent } from './cloud-events.ts'
 import { consumeAnswer, ConsumeAnswer } from './consume.ts'
 import { refusedItems } from './items.ts'
@@ -47,6 +47,7 @@ const Results = Type.Object({
 }, { description: 'One result for each item, in order' })
 
 export const reportsRoutes: FastifyPluginAsyncTypebox = async app => {
+  const countEach = countingEach(app.stores)
   app.addContentTypeParser<string>(NDJSON, { parseAs: 'string' }, (request, body, done) => app.readJson(request, fromLines(body), done))
   app.addContentTypeParser<string>([CLOUD_EVENT, CLOUD_EVENTS], { parseAs: 'string' }, app.readJson)
 
@@ -74,7 +75,7 @@ export const reportsRoutes: FastifyPluginAsyncTypebox = async app => {
     const { body: { reports, mode: named }, query: { mode = named ?? 'report' }, headers, principal: { environment } } = request
     const key = headers['idempotency-key']
     const items = reports.map((sent, i) => orRefusal(() => itemOf(environment, mode, sent, refused.get(i), key, i)))
-    const results = await countEach(app.stores, mode, items)
+    const results = await countEach(mode, items)
     return { results: results.map(wire) }
   })
 }
