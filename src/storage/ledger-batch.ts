@@ -4,9 +4,9 @@ import type { Instant } from '../domain/entitlement.ts'
 import type { ReservationState, Tally } from '../domain/reservation.ts'
 import { TollgateError } from '../errors.ts'
 import { plainArray } from './arrays.ts'
+import type { CounterMemory } from './counter-memory.ts'
 import { readTallies, talliesFrom, talliesStatement, type WantedCounter } from './counters.ts'
 import { BEGIN, COMMIT, isStatementError, type Lane, type Result, sqlState, type Statement } from './database.ts'
-import type { CounterMemory } from './counter-memory.ts'
 import { type Committed, ConnectionLost, type LaneOp, type Op, type StoredReservation } from './ledger-op.ts'
 import { makesEvent, place, type Placed, reduce, type StoredEvents, type Touched } from './ledger-reduce.ts'
 import { lockOrgs, readEvents, readReservations, readVersions } from './ledger-statements.ts'
@@ -20,7 +20,7 @@ import { instantOrNull } from './instants.ts'
  * that reads first is surely not counted then: where few wait, it can afford to.
  */
 const AHEAD_OPS_MIN = 8
-/** What a batch met that did not know it: an org or a counter that somebody else has changed, an id that is there already. */
+/** What a batch met that knew nothing of it: an org or a counter that somebody else has changed, an id that is there already. */
 const MET = new Set(['40001', '23505'])
 
 /**
