@@ -1,3 +1,4 @@
+import { type SQL, sql } from 'drizzle-orm'
 import { type Amount, amountText } from '../domain/amount.ts'
 import type { Instant } from '../domain/entitlement.ts'
 
@@ -24,9 +25,15 @@ export function amountArray (amounts: ReadonlyArray<Amount | null>): string {
   return `{${amounts.map(amount => amount === null ? 'null' : amountText(amount)).join(',')}}`
 }
 
-/** For `float8[]` and `to_timestamp(ms / 1000)`: a date as text takes either side ten times as long to write or to read. */
+/** For `bigint[]` and `instantOf`: a date as text takes either side ten times as long to write or to read. */
 export function epochArray (instants: ReadonlyArray<Instant | null>): string {
   return `{${instants.map(at => at ?? 'null').join(',')}}`
+}
+
+/** To the millisecond, whatever the year: seconds with a fraction, as `to_timestamp` takes them, are not exact from 2242 on. */
+export function instantOf (column: string): SQL {
+  const ms = sql.raw(column)
+  return sql`to_timestamp(${ms} / 1000) + ${ms} % 1000 * interval '1 millisecond'`
 }
 
 /** What is null for all of them need not be said for each: `unnest` fills in what one of its arrays lacks. */

@@ -25,8 +25,11 @@ export interface CounterMemory {
   compare (read: ReadonlyMap<string, Tally>, surprise: boolean): void
   /** A batch that went ahead had to read after all. */
   surprised (): void
-  /** What is committed, with the versions of the orgs. */
-  keep (counted: Iterable<readonly [text: string, tally: Tally, version: number]>): void
+  /**
+   * A counter just as its row is: one that was added up anew has the version of another state.
+   * @param version of its org
+   */
+  keep (text: string, tally: Tally, version: number): void
   /** A connection was lost: whether its last batch was committed is not known. */
   forget (): void
 }
@@ -53,9 +56,7 @@ export function counterMemory (): CounterMemory {
       calmBatches = moved ? 0 : calmBatches + 1
     },
     surprised: () => { calmBatches = 0 },
-    keep: counted => {
-      for (const [text, tally, version] of counted) counters.set(text, { version, tally })
-    },
+    keep: (text, tally, version) => { counters.set(text, { version, tally }) },
     forget: () => counters.clear()
   }
 }

@@ -5,7 +5,7 @@ import type { Aggregate, Instant } from '../domain/entitlement.ts'
 import { AHEAD_MAX_MS } from '../domain/time.ts'
 import type { Tally } from '../domain/reservation.ts'
 import type { Window } from '../domain/window.ts'
-import { epochArray, plainArray } from './arrays.ts'
+import { epochArray, instantOf, plainArray } from './arrays.ts'
 import { prepare, type Session, type Statement } from './database.ts'
 import { foldWindow } from './fold.ts'
 import type { CounterKey } from './mirror.ts'
@@ -37,10 +37,9 @@ export function wantedCounter (org: number, feature: number, window: Window, agg
 const tallies = prepare<'orgs' | 'features' | 'starts' | 'untils' | 'nows'>(sql`
   select wanted.n, c.used, c.reserved, c.version, c.last_at, c.reserved_until, folded.used, folded.version, held.reserved, held.until
   from (
-    select org, feature, to_timestamp(window_start / 1000) as window_start, to_timestamp(until / 1000) as until,
-      to_timestamp(now / 1000) as now, n
-    from unnest(${sql.placeholder('orgs')}::int[], ${sql.placeholder('features')}::int[], ${sql.placeholder('starts')}::float8[],
-      ${sql.placeholder('untils')}::float8[], ${sql.placeholder('nows')}::float8[])
+    select org, feature, ${instantOf('window_start')} as window_start, ${instantOf('until')} as until, ${instantOf('now')} as now, n
+    from unnest(${sql.placeholder('orgs')}::int[], ${sql.placeholder('features')}::int[], ${sql.placeholder('starts')}::bigint[],
+      ${sql.placeholder('untils')}::bigint[], ${sql.placeholder('nows')}::bigint[])
       with ordinality as given (org, feature, window_start, until, now, n)
   ) wanted
   left join counters c
@@ -88,6 +87,17 @@ export async function talliesFrom (
     found[n] = tally.reservedUntil !== null && tally.reservedUntil <= counter.now ? { ...tally, ...stillHeld(row) } : tally
   }
   return found
+}
+
+/** Those that are as their rows are: nothing was folded, or added up anew. By `WantedCounter.text`. */
+export function storedTallies (wanted: readonly WantedCounter[], rows: ReadonlyArray<readonly unknown[]>): Map<string, Tally> {
+  const stored = new Map<string, Tally>()
+  for (const row of rows as unknown as Row[]) {
+    const { text, now } = wanted[Number(row[0]) - 1] as WantedCounter
+    const tally = rowTally(row)
+    if (tally !== undefined && (tally.reservedUntil === null || tally.reservedUntil > now)) stored.set(text, tally)
+  }
+  return stored
 }
 
 function rowTally ([, used, reserved, version, lastAt, reservedUntil]: Row): Tally | undefined {

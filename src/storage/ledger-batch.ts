@@ -5,10 +5,10 @@ import type { ReservationState, Tally } from '../domain/reservation.ts'
 import { TollgateError } from '../errors.ts'
 import { plainArray } from './arrays.ts'
 import type { CounterMemory } from './counter-memory.ts'
-import { readTallies, talliesFrom, talliesStatement, type WantedCounter } from './counters.ts'
+import { readTallies, storedTallies, talliesFrom, talliesStatement, type WantedCounter } from './counters.ts'
 import { BEGIN, COMMIT, isStatementError, type Lane, type Result, sqlState, type Statement } from './database.ts'
-import { type Committed, ConnectionLost, type LaneOp, type Op, type StoredReservation } from './ledger-op.ts'
-import { makesEvent, place, type Placed, reduce, type StoredEvents, type Touched } from './ledger-reduce.ts'
+import { type Committed, ConnectionLost, type LaneOp, type Op, type Recorded, type StoredReservation } from './ledger-op.ts'
+import { makesEvent, place, type Placed, reduce, type Reduced, type StoredEvents, type Touched } from './ledger-reduce.ts'
 import { lockOrgs, readEvents, readReservations, readVersions } from './ledger-statements.ts'
 import { publicationsOf, writeAhead, writeStatements } from './ledger-write.ts'
 import type { Orgs } from './orgs.ts'
@@ -49,14 +49,25 @@ async function commitAhead (lane: Lane, placed: readonly Placed[], memory: Count
   if (counters === undefined) return undefined
   const confirmedAt = Date.now()
   try {
-    await talk(reduced.fresh, async () => await lane.alone(writeAhead(reduced.events, counters, versions)))
+    await talk([], async () => await lane.alone(writeAhead(reduced.events, counters, versions)), hopedFor(placed, reduced))
   } catch (error) {
     if (!MET.has(sqlState(error) ?? '')) throw error
     memory.surprised()
     return undefined
   }
-  memory.keep([...reduced.touched].map(([text, { wanted, tally }]) => [text, tally, versions.get(wanted.key.org) as number]))
+  for (const [text, { wanted: { key }, tally }] of reduced.touched) memory.keep(text, tally, versions.get(key.org) as number)
   return { outcomes: reduced.outcomes, publications: publicationsOf(reduced.touched, versions, confirmedAt), ahead: true }
+}
+
+/** What each op that would be new is answered if it is. */
+function hopedFor (placed: readonly Placed[], { outcomes, fresh }: Reduced): Map<Op, Recorded> {
+  const hoped = new Map<Op, Recorded>()
+  const isFresh = new Set<Op>(fresh)
+  for (const [i, { op }] of placed.entries()) {
+    const outcome = outcomes[i]
+    if (isFresh.has(op) && outcome !== undefined && 'answer' in outcome) hoped.set(op, outcome.answer as Recorded)
+  }
+  return hoped
 }
 
 /**
@@ -122,19 +133,28 @@ async function commitRead (
   const confirmedAt = Date.now()
   const writes = writeStatements(reduced, String(versions?.rows[0]?.[2]))
   await talk(reduced.fresh, async () => await lane.run([...writes, COMMIT]))
-  memory.keep(wantedOf(placed).map(({ text, key }) =>
-    [text, reduced.touched.get(text)?.tally ?? tallies.get(text) as Tally, current.get(key.org) as number]))
+  const stored = storedTallies(guessed, counted?.rows ?? [])
+  for (const { text, key: { org } } of wantedOf(placed)) {
+    const tally = reduced.touched.get(text)?.tally ?? stored.get(text)
+    if (tally !== undefined) memory.keep(text, tally, current.get(org) as number)
+  }
   const publications = publicationsOf(new Map([...reduced.seen, ...reduced.touched]), current, confirmedAt)
   return { outcomes: reduced.outcomes, publications, ahead: false }
 }
 
-/** Tells a statement's own failure, after which the transaction is rolled back, from the loss of the connection. */
-export async function talk<T> (sent: readonly Op[] | undefined, work: () => Promise<T>): Promise<T> {
+/**
+ * Tells a statement's own failure, after which the transaction is rolled back, from the loss of the connection.
+ * @param sent ops that are new to the ledger, with what was sent; undefined: nothing that counts was
+ * @param hoped the same of a batch that goes ahead, which does not know it
+ */
+export async function talk<T> (
+  sent: readonly Op[] | undefined, work: () => Promise<T>, hoped: ReadonlyMap<Op, Recorded> = new Map()
+): Promise<T> {
   try {
     return await work()
   } catch (error) {
     if (error instanceof TollgateError || isStatementError(error)) throw error
-    throw new ConnectionLost(sent !== undefined, sent ?? [], error)
+    throw new ConnectionLost(sent !== undefined, sent ?? [], error, hoped)
   }
 }
 

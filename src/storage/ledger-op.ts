@@ -153,9 +153,12 @@ export class ConnectionLost extends Error {
   readonly sent: boolean
   /** With what was sent: the ops that were new to the ledger then, so that finding them later is no duplicate. */
   readonly fresh: readonly Op[]
-  constructor (sent: boolean, fresh: readonly Op[], cause: unknown) {
+  /** The same of a batch that went ahead, which did not look whether they were new: by what they would be answered. */
+  readonly hoped: ReadonlyMap<Op, Recorded>
+  constructor (sent: boolean, fresh: readonly Op[], cause: unknown, hoped: ReadonlyMap<Op, Recorded> = new Map()) {
     super('the connection to the ledger was lost', { cause })
     this.sent = sent
     this.fresh = fresh
+    this.hoped = hoped
   }
 }

@@ -1,4 +1,5 @@
 import { sql } from 'drizzle-orm'
+import { instantOf } from './arrays.ts'
 import { prepare } from './database.ts'
 
 export const lockOrgs = prepare<'orgs'>(sql`
@@ -37,11 +38,11 @@ export const write = prepare<Guard | EventColumns | CounterColumns>(sql`
   with recorded as (
     insert into events (org, id, feature, at, window_start, window_end, amount, mode, refers_to, reason, actor, delta,
       used_after, limit_after, reserved_after, fingerprint, properties)
-    select org, id, feature, to_timestamp(at / 1000), to_timestamp(window_start / 1000), to_timestamp(window_end / 1000), amount, mode,
-      refers_to, reason, actor, delta, used_after, limit_after, reserved_after, fingerprint, properties::jsonb
+    select org, id, feature, ${instantOf('at')}, ${instantOf('window_start')}, ${instantOf('window_end')}, amount, mode, refers_to,
+      reason, actor, delta, used_after, limit_after, reserved_after, fingerprint, properties::jsonb
     from unnest(${sql.placeholder('orgs')}::int[], ${sql.placeholder('ids')}::text[], ${sql.placeholder('features')}::int[],
-      ${sql.placeholder('ats')}::float8[], ${sql.placeholder('starts')}::float8[],
-      ${sql.placeholder('ends')}::float8[], ${sql.placeholder('amounts')}::numeric[], ${sql.placeholder('modes')}::text[],
+      ${sql.placeholder('ats')}::bigint[], ${sql.placeholder('starts')}::bigint[],
+      ${sql.placeholder('ends')}::bigint[], ${sql.placeholder('amounts')}::numeric[], ${sql.placeholder('modes')}::text[],
       ${sql.placeholder('refersTo')}::text[], ${sql.placeholder('reasons')}::text[], ${sql.placeholder('actors')}::text[],
       ${sql.placeholder('deltas')}::numeric[], ${sql.placeholder('usedAfter')}::numeric[],
       ${sql.placeholder('limitAfter')}::numeric[], ${sql.placeholder('reservedAfter')}::numeric[],
@@ -51,13 +52,13 @@ export const write = prepare<Guard | EventColumns | CounterColumns>(sql`
   )
   insert into counters as stored (org, feature, window_start, window_end, used, reserved, version, based_on, last_at,
     reserved_until)
-  select org, feature, to_timestamp(window_start / 1000), to_timestamp(window_end / 1000), used, reserved, version, based_on,
-    to_timestamp(last_at / 1000), to_timestamp(reserved_until / 1000)
+  select org, feature, ${instantOf('window_start')}, ${instantOf('window_end')}, used, reserved, version, based_on,
+    ${instantOf('last_at')}, ${instantOf('reserved_until')}
   from unnest(${sql.placeholder('cOrgs')}::int[], ${sql.placeholder('cFeatures')}::int[],
-    ${sql.placeholder('cStarts')}::float8[], ${sql.placeholder('cEnds')}::float8[],
+    ${sql.placeholder('cStarts')}::bigint[], ${sql.placeholder('cEnds')}::bigint[],
     ${sql.placeholder('cUsed')}::numeric[], ${sql.placeholder('cReserved')}::numeric[],
-    ${sql.placeholder('cVersions')}::bigint[], ${sql.placeholder('cBasedOn')}::bigint[], ${sql.placeholder('cLastAts')}::float8[],
-    ${sql.placeholder('cReservedUntil')}::float8[])
+    ${sql.placeholder('cVersions')}::bigint[], ${sql.placeholder('cBasedOn')}::bigint[], ${sql.placeholder('cLastAts')}::bigint[],
+    ${sql.placeholder('cReservedUntil')}::bigint[])
     as given (org, feature, window_start, window_end, used, reserved, version, based_on, last_at, reserved_until)
   where (select case when ${sql.placeholder('transaction')}::text is null
     then ledger_unchanged(${sql.placeholder('locked')}::int[], ${sql.placeholder('known')}::bigint[])

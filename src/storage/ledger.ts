@@ -6,7 +6,7 @@ import { type Database, isStatementError, type Lane, ROLLBACK, sqlState } from '
 import { commitBatch } from './ledger-batch.ts'
 import { commitCorrection } from './ledger-correction.ts'
 import { type CounterMemory, counterMemory } from './counter-memory.ts'
-import { type Answer, type AnswerTo, type Committed, ConnectionLost, type CorrectOp, type LaneOp, type Op, type Outcome } from './ledger-op.ts'
+import { type Answer, type AnswerTo, type Committed, ConnectionLost, type CorrectOp, type LaneOp, type Op, type Outcome, type Recorded } from './ledger-op.ts'
 import type { Mirror, Publication } from './mirror.ts'
 import { type Busy, orgLanes } from './org-lanes.ts'
 import type { Orgs } from './orgs.ts'
@@ -138,7 +138,7 @@ function laneWorker ({ batchMax, taken, settled, ...options }: LaneOptions): Lan
       const batch = queue.splice(0, batchMax)
       taken(batch.length)
       begunAt = performance.now()
-      await settle(state, batch, { unknown: false, fresh: new Set() })
+      await settle(state, batch, { unknown: false, fresh: new Set(), hoped: new Map() })
       settled(batch)
     }
     begunAt = Infinity
@@ -174,6 +174,8 @@ interface Attempts {
   unknown: boolean
   /** Ops that were new to the ledger in an attempt whose answer was lost: finding them now is no duplicate. */
   readonly fresh: Set<Op>
+  /** Of an attempt that went ahead: new if what is found is this. */
+  readonly hoped: Map<Op, Recorded>
 }
 
 /** Brings a batch to its end: every caller in it is answered. */
@@ -185,13 +187,14 @@ async function settle (state: LaneState, batch: readonly Pending[], attempts: At
     try {
       const committed = await state.commit(state.connection, batch.map(({ op }) => op), stores.orgs, state.memory, attempts.unknown)
       stores.events.batch(batch.length, performance.now() - started, committed.ahead)
-      const answered = answer(state, batch, committed, attempts.fresh).finally(() => answers.delete(answered))
+      const answered = answer(state, batch, committed, attempts).finally(() => answers.delete(answered))
       answers.add(answered)
       return
     } catch (error) {
       if (error instanceof ConnectionLost) {
         attempts.unknown ||= error.sent
         for (const op of error.fresh) attempts.fresh.add(op)
+        for (const [op, recorded] of error.hoped) attempts.hoped.set(op, recorded)
         await drop(state)
       } else {
         await state.connection.run([ROLLBACK]).catch(async () => await drop(state))
@@ -235,19 +238,30 @@ function giveUp (stores: LedgerStores, { op, reject }: Pending, unknown: boolean
   reject(new TollgateError('outcome_unknown', undefined, { cause, members: { id: op.id }, retryAfterSeconds: 1 }))
 }
 
-/**
- * Readers on other replicas see a report before its caller hears of it: publish, then answer.
- * @param fresh ops that an earlier attempt, whose answer was lost, wrote for the first time
- */
+/** Readers on other replicas see a report before its caller hears of it: publish, then answer. */
 async function answer (
-  state: LaneState, batch: readonly Pending[], { outcomes, publications }: Committed, fresh: ReadonlySet<Op>
+  state: LaneState, batch: readonly Pending[], { outcomes, publications }: Committed, attempts: Attempts
 ): Promise<void> {
   if (publications.length > 0) await publish(state, publications)
-  for (const [i, { op, resolve, reject }] of batch.entries()) {
+  for (const [i, pending] of batch.entries()) {
+    const { op, resolve, reject } = pending
     const outcome = outcomes[i] as Outcome
-    if ('answer' in outcome) resolve(fresh.has(op) ? { ...outcome.answer, duplicate: false } : outcome.answer)
+    // Sent without a lock that the next attempt would have waited for, it may arrive yet and count what is refused now.
+    if (attempts.hoped.has(op) && isRefusal(outcome)) giveUp(state.stores, pending, true, undefined)
+    else if ('answer' in outcome) resolve(isNew(op, outcome.answer, attempts) ? { ...outcome.answer, duplicate: false } as Answer : outcome.answer)
     else reject(outcome.refused)
   }
+}
+
+function isRefusal (outcome: Outcome): boolean {
+  return 'refused' in outcome || 'denied' in outcome.answer
+}
+
+/** Was it an earlier attempt of ours that wrote what is found? */
+function isNew (op: Op, found: Answer, { fresh, hoped }: Attempts): boolean {
+  const recorded = hoped.get(op)
+  if (fresh.has(op) || recorded === undefined || !('usedAfter' in found)) return fresh.has(op)
+  return !op.idGiven || (found.usedAfter === recorded.usedAfter && found.delta === recorded.delta)
 }
 
 /**

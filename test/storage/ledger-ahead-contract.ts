@@ -5,7 +5,7 @@ import type { Org } from '../../src/domain/org.ts'
 import type { CountOp, HoldOp, Recorded } from '../../src/storage/ledger-op.ts'
 import type { Ledger } from '../../src/storage/ledger.ts'
 import type { Given } from './ledger-contract.ts'
-import { ask, DAY, moveTo, newOrg, NOON, openLedger, type OpenedLedger, opOf, START, unequalCounters, usedOf } from './ledger-fixture.ts'
+import { ask, counterOf, DAY, moveTo, newOrg, NOON, openLedger, type OpenedLedger, opOf, START, tallyOf, unequalCounters, usedOf } from './ledger-fixture.ts'
 
 /** As many as make it worth while to go ahead. */
 const BATCH = 8
@@ -134,5 +134,30 @@ export async function aheadContract (t: Test, { database, stores }: Given): Prom
     t.equal(await reserved(NOON + 30_000), amountOf(100))
     t.equal(await reserved(NOON + 60_000), 0n)
     t.strictSame(ahead, [false, true, false])
+  })
+
+  await t.test('what was only added up anew is not remembered: another replica may hold it for longer', async t => {
+    const [here, there] = [await open(), await open()]
+    const org = await newOrg(stores)
+    const { properties, mode, ...asked } = opOf(org, 100)
+    await here.stores.ledger.append({ ...asked, kind: 'hold', ttlMs: 60_000 })
+    const denied = await here.stores.ledger.append({ ...opOf(org, 1_001), kind: 'consume' as const, fixedNow: NOON + 61_000 })
+    t.match(denied, { denied: { ok: false, reserved: 0n } })
+    const { window } = counterOf(org)
+    const extend = { ...asked, id: randomUUID(), reservation: asked.id, window, ttlMs: 120_000, fixedNow: NOON + 59_000 }
+    t.match(await there.stores.ledger.append({ ...extend, kind: 'extend' }), { reservation: { expiresAt: NOON + 179_000 } })
+    t.equal((await reports(here.stores.ledger, org, { fixedNow: NOON + 62_000 })).at(-1)?.reservedAfter, amountOf(100))
+  })
+
+  await t.test('instants of far years are kept to the millisecond', async t => {
+    const [here, there] = [await open(), await open()]
+    const at = 9_512_271_681_453
+    const org = await moveTo(stores, (await newOrg(stores)).name, 'daily', at)
+    const far = { at, fixedNow: at }
+    t.strictSame(figures(await reports(here.stores.ledger, org, far)), from(1))
+    t.strictSame(figures(await reports(there.stores.ledger, org, far)), from(9))
+    t.strictSame(figures(await reports(here.stores.ledger, org, far)), from(17))
+    t.equal((await tallyOf(stores, org, 'feature:calls', at)).lastAt, at)
+    t.strictSame(await unequalCounters(database, org), [])
   })
 }
