@@ -27,7 +27,7 @@ async function load (t: Test, apis: readonly Api[]): Promise<Exchange[]> {
   t.match(await api.put('/v1/environments/test', { defaultPlan: 'plan:mix@b' }), { status: 200 })
   const orgs = Array.from({ length: ORGS }, (_, i) => `org:${i}`)
   const common = { apis, callers: CALLERS, reports: REPORTS, repeatsPerThousand: 180 }
-  const onOne = await mixedLoad({ ...common, orgs: [ONE], reportsPerChange: 100, seed: SEED })
+  const onOne = await mixedLoad({ ...common, orgs: [ONE], reportsPerChange: REPORTS / 40, seed: SEED })
   const onMany = await mixedLoad({ ...common, orgs, reportsPerChange: 20, seed: SEED + 1 })
   const some = [ONE, ...orgs.slice(0, 4)]
   const calm = { ...common, apis: [api], orgs: some, callers: CALM_CALLERS, reportsPerChange: 500, repeatsPerThousand: 1 }
