@@ -89,15 +89,14 @@ export async function talliesFrom (
   return found
 }
 
-/** Those that are as their rows are: nothing was folded, or added up anew. By `WantedCounter.text`. */
-export function storedTallies (wanted: readonly WantedCounter[], rows: ReadonlyArray<readonly unknown[]>): Map<string, Tally> {
-  const stored = new Map<string, Tally>()
-  for (const row of rows as unknown as Row[]) {
-    const { text, now } = wanted[Number(row[0]) - 1] as WantedCounter
-    const tally = rowTally(row)
-    if (tally !== undefined && (tally.reservedUntil === null || tally.reservedUntil > now)) stored.set(text, tally)
+/** Which of them `talliesFrom` gives just as their rows are, neither folded nor added up anew: by `WantedCounter.text`. */
+export function asStored (wanted: readonly WantedCounter[], rows: ReadonlyArray<readonly unknown[]>): Set<string> {
+  const texts = new Set<string>()
+  for (const [n, used, , , , reservedUntil] of rows as unknown as Row[]) {
+    const { text, now } = wanted[Number(n) - 1] as WantedCounter
+    if (used !== null && (reservedUntil === null || instantFrom(reservedUntil) > now)) texts.add(text)
   }
-  return stored
+  return texts
 }
 
 function rowTally ([, used, reserved, version, lastAt, reservedUntil]: Row): Tally | undefined {

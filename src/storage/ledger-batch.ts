@@ -5,7 +5,7 @@ import type { ReservationState, Tally } from '../domain/reservation.ts'
 import { TollgateError } from '../errors.ts'
 import { plainArray } from './arrays.ts'
 import type { CounterMemory } from './counter-memory.ts'
-import { readTallies, storedTallies, talliesFrom, talliesStatement, type WantedCounter } from './counters.ts'
+import { asStored, readTallies, talliesFrom, talliesStatement, type WantedCounter } from './counters.ts'
 import { BEGIN, COMMIT, isStatementError, type Lane, type Result, sqlState, type Statement } from './database.ts'
 import { type Committed, ConnectionLost, type LaneOp, type Op, type Recorded, type StoredReservation } from './ledger-op.ts'
 import { makesEvent, place, type Placed, reduce, type Reduced, type StoredEvents, type Touched } from './ledger-reduce.ts'
@@ -49,8 +49,9 @@ async function commitAhead (lane: Lane, placed: readonly Placed[], memory: Count
   if (counters === undefined) return undefined
   const confirmedAt = Date.now()
   try {
-    await talk([], async () => await lane.alone(writeAhead(reduced.events, counters, versions)), hopedFor(placed, reduced))
+    await lane.alone(writeAhead(reduced.events, counters, versions))
   } catch (error) {
+    if (!isStatementError(error)) throw new ConnectionLost(true, [], error, hopedFor(placed, reduced))
     if (!MET.has(sqlState(error) ?? '')) throw error
     memory.surprised()
     return undefined
@@ -105,7 +106,8 @@ async function commitRead (
   const ops = guesses.map(({ op }) => op)
   const keys = [...new Set(ops.map(({ org }) => org.key))].sort((a, b) => a - b)
   let placed = guesses
-  const guessed = wantedOf(placed)
+  const guessed = wantedOf(guesses)
+  let wanted = guessed
   const asked = ops.filter(op => makesEvent(op) && (op.idGiven || checkIds))
   const settled = ops.flatMap(reservationOf)
   const statements = [BEGIN, lockOrgs({ orgs: plainArray(keys) }), readVersions({ orgs: plainArray(keys) }), talliesStatement(guessed)]
@@ -124,7 +126,8 @@ async function commitRead (
   })
   if (reread !== undefined || current.size < keys.length) {
     placed = ops.map(op => place(op, current.has(op.org.key) ? reread?.get(op.org.key) ?? op.org : undefined, now))
-    const missing = wantedOf(placed).filter(({ text }) => !tallies.has(text))
+    wanted = wantedOf(placed)
+    const missing = wanted.filter(({ text }) => !tallies.has(text))
     const late = await talk(undefined, async () => await readTallies(lane, missing))
     for (const [text, tally] of mapOf(missing, late)) tallies.set(text, tally)
   }
@@ -133,28 +136,22 @@ async function commitRead (
   const confirmedAt = Date.now()
   const writes = writeStatements(reduced, String(versions?.rows[0]?.[2]))
   await talk(reduced.fresh, async () => await lane.run([...writes, COMMIT]))
-  const stored = storedTallies(guessed, counted?.rows ?? [])
-  for (const { text, key: { org } } of wantedOf(placed)) {
-    const tally = reduced.touched.get(text)?.tally ?? stored.get(text)
+  const stored = asStored(guessed, counted?.rows ?? [])
+  for (const { text, key: { org } } of wanted) {
+    const tally = reduced.touched.get(text)?.tally ?? (stored.has(text) ? tallies.get(text) : undefined)
     if (tally !== undefined) memory.keep(text, tally, current.get(org) as number)
   }
   const publications = publicationsOf(new Map([...reduced.seen, ...reduced.touched]), current, confirmedAt)
   return { outcomes: reduced.outcomes, publications, ahead: false }
 }
 
-/**
- * Tells a statement's own failure, after which the transaction is rolled back, from the loss of the connection.
- * @param sent ops that are new to the ledger, with what was sent; undefined: nothing that counts was
- * @param hoped the same of a batch that goes ahead, which does not know it
- */
-export async function talk<T> (
-  sent: readonly Op[] | undefined, work: () => Promise<T>, hoped: ReadonlyMap<Op, Recorded> = new Map()
-): Promise<T> {
+/** Tells a statement's own failure, after which the transaction is rolled back, from the loss of the connection. */
+export async function talk<T> (sent: readonly Op[] | undefined, work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (error) {
     if (error instanceof TollgateError || isStatementError(error)) throw error
-    throw new ConnectionLost(sent !== undefined, sent ?? [], error, hoped)
+    throw new ConnectionLost(sent !== undefined, sent ?? [], error)
   }
 }
 

@@ -7,7 +7,7 @@ import { freshDatabase, postgresMissing, postgresProgramsMissing, privatePostgre
 import { tcpProxy, type TcpProxy } from '../fixtures/proxy.ts'
 import { openPostgres } from './databases.ts'
 import { ask, DAY, moveTo, newOrg, openLedger, type OpenedLedger, opOf, START, unequalCounters, usedOf } from './ledger-fixture.ts'
-import { type Connection, connection } from './locks.ts'
+import { type Connection, connection, ledgerBlocked } from './locks.ts'
 import { until } from './until.ts'
 
 const SKIP = { skip: postgresMissing }
@@ -80,6 +80,25 @@ test('a batch that went ahead, and whose answer was lost, does not take an old r
   t.match(answers, batch.map((_op, i) => ({ usedAfter: amountOf(3 + 2 * i), duplicate: false })))
   t.strictSame(retries, ['connection'])
   t.strictSame(await unequalCounters(direct, org), [])
+})
+
+test('what is refused after an attempt to go ahead that may arrive yet is an unknown outcome', SKIP, async t => {
+  const url = await freshDatabase(t)
+  const database = openPostgres(t, url)
+  const { stores, retries } = await openLedger(t, { database })
+  const org = await newOrg(stores)
+  await stores.ledger.append(opOf(org, 1))
+  const [holder, admin] = [await connection(t, url), await connection(t, url)]
+  await holder.run(`begin; select id from orgs where id = ${org.key} for no key update`)
+  const batch = Array.from({ length: 8 }, () => opOf(org, 2))
+  const outcomes = Promise.allSettled(batch.map(async op => await stores.ledger.append(op)))
+  await ledgerBlocked(admin)
+  await admin.run(`select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database()
+    and application_name = 'tollgate' and wait_event_type = 'Lock'`)
+  await until('it is sent again', () => retries.length > 0)
+  await holder.run(`update orgs set deleted_at = now() where id = ${org.key}; commit`)
+  t.match(await outcomes, batch.map(({ id }) => ({ reason: { code: 'outcome_unknown', members: { id } } })))
+  t.equal(await eventsOf(database, org.key), 1)
 })
 
 test('an answer that is lost three times in a row is still one report', SKIP, async t => {
