@@ -14,7 +14,7 @@ export interface Line {
 }
 
 const CONNECTIONS = 128
-/** 8,000 reports under way: a ledger's queue takes 20,000. */
+/** 8,000 reports at once, of which 2,000 are under way. */
 const BATCH_CONNECTIONS = 16
 const FEW_CONNECTIONS = 32
 /** Enough to keep two cores busy. */

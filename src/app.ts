@@ -21,6 +21,7 @@ import metricsPlugin, { type Metrics } from './plugins/metrics.ts'
 import openapi from './plugins/openapi.ts'
 import rateLimit, { type RateLimitTerms } from './plugins/rate-limit.ts'
 import testClock from './plugins/test-clock.ts'
+import { lateValidators } from './plugins/validators.ts'
 import { canRoutes } from './routes/can.ts'
 import { checkoutRoutes } from './routes/checkout.ts'
 import { clockRoutes } from './routes/clock.ts'
@@ -97,6 +98,7 @@ export async function buildApp (options: AppOptions): Promise<FastifyInstance> {
     forceCloseConnections: 'idle',
     // Nothing is coerced, filled in or dropped: what a caller sent is what is judged.
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false, allErrors: true, allowUnionTypes: true } },
+    schemaController: { compilersFactory: { buildValidator: lateValidators() } },
     frameworkErrors: handleError,
     clientErrorHandler: (error, socket) => {
       if (error.code !== 'ECONNRESET' && socket.writable) socket.write(clientErrorText(error.code))

@@ -2,6 +2,7 @@
  * The test files that are named, one after the other in this process, each as one test: node and the product are loaded once for
  * all of them. `test/suite.ts` starts it.
  */
+import './fixtures/untracked.ts'
 import tap from 'tap'
 import { beginFile } from './fixtures/file-test.ts'
 import { moduleUrl } from './fixtures/node.ts'

@@ -3,7 +3,7 @@
  * `npm test -- test/domain/amount.test.ts` runs that file. Redis is started by each test file that wants one.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { join, relative } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -38,8 +38,12 @@ async function main (): Promise<number> {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => onSignal(signal))
   const { TEST_DATABASE_URL: given } = process.env
   process.env.TMPDIR = fastFolder()
+  const folder = temporaryFolder('run')
+  const folderGuard = guard('KILL', folder)
+  // The user of PostgreSQL has a folder in it.
+  chmodSync(folder, 0o711)
+  process.env.TMPDIR = folder
   const template = temporaryFolder('template')
-  const templateGuard = guard('KILL', template)
   const compiled = compiledFolder()
   const compiledGuard = guard('KILL', compiled)
   const own = given === undefined && postgresProgramsMissing === false ? await startPostgres() : undefined
@@ -53,7 +57,7 @@ async function main (): Promise<number> {
   } finally {
     clearTimeout(deadline)
     await own?.release()
-    await templateGuard.release()
+    await folderGuard.release()
     await compiledGuard.release()
   }
 }

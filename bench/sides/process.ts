@@ -46,9 +46,9 @@ async function start (scope: Scope, args: readonly string[], env: Record<string,
   })
   let said = ''
   child.stderr.setEncoding('utf8').on('data', (chunk: string) => { said = (said + chunk).slice(-STDERR_KEPT) })
-  owner.watch(child.pid)
+  if (child.pid !== undefined) owner.watch(child.pid)
   const ended = exitOf(child).then(({ code }) => {
-    owner.watch(undefined)
+    owner.watch()
     throw new Error(`${entry} ended (${code}): ${said}`)
   })
   ended.catch(() => {})

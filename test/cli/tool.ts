@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import type { Writable } from 'node:stream'
 import { type Exit, exitOf } from '../fixtures/child.ts'
-import { guard, type Scope } from '../fixtures/guard.ts'
+import { guardUntil, type Scope } from '../fixtures/guard.ts'
 import { nodeArguments } from '../fixtures/node.ts'
 
 export interface Ran extends Exit {
@@ -40,20 +40,19 @@ export function scriptText (command: readonly string[], first = ''): string {
 
 /** A program as its users run it: a process of its own, with the given settings and no others. */
 export function startTool (t: Scope, args: readonly string[], { env = {}, cwd, command = TOLLGATE }: ToolOptions = {}): Tool {
-  const owner = guard('KILL')
-  t.teardown(owner.release)
   const variables = { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '/', ...env }
   const given = Object.entries(variables).map(([name, value]) => `${name}=${value}`)
   // By way of env, because tap adds NODE_OPTIONS of its own.
   const child = spawn('/usr/bin/env', ['-i', ...given, ...command, ...args], { cwd, stdio: 'pipe' })
-  owner.watch(child.pid)
   // A tool that ended does not read on.
   child.stdin.on('error', () => {})
   const output = { stdout: '', stderr: '' }
   for (const name of ['stdout', 'stderr'] as const) child[name].setEncoding('utf8').on('data', (chunk: string) => { output[name] += chunk })
-  const ended = exitOf(child).then(exit => {
-    owner.watch(undefined)
-    return { ...exit, ...output }
+  const ended = exitOf(child).then(exit => ({ ...exit, ...output }))
+  if (child.pid !== undefined) guardUntil(child.pid, ended)
+  t.teardown(async () => {
+    child.kill('SIGKILL')
+    await ended
   })
   return {
     pid: child.pid as number,

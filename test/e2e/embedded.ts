@@ -1,11 +1,12 @@
-import { guard, type Scope, temporaryFolder } from '../fixtures/guard.ts'
+import { rm } from 'node:fs/promises'
+import { type Scope, temporaryFolder } from '../fixtures/guard.ts'
 import { copyEmptyLedger } from '../fixtures/ledger-template.ts'
 import { freshDatabase, postgresMissing } from '../fixtures/postgres.ts'
 
 /** An empty folder, removed with the test. */
 export function folderOf (t: Scope): string {
   const folder = temporaryFolder('ledger')
-  t.teardown(guard('KILL', folder).release)
+  t.teardown(async () => await rm(folder, { recursive: true, force: true }))
   return folder
 }
 
