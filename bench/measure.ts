@@ -37,7 +37,7 @@ export async function measure (
       return `${Math.round(copied.perSecond)}/s`
     }
     const load = { calls: [call], connections, orgs, urls: addresses, seconds }
-    const fastest = await generate({ ...load, warmupSeconds })
+    const fastest = await generate({ ...load, warmupSeconds: Math.max(warmupSeconds, line.warmupSeconds ?? 0) })
     const calmer = await generate({ ...load, warmupSeconds: HALF_WARMUP_SECONDS, rate: fastest.perSecond / 2 / (call === 'batch' ? BATCH_ITEMS : 1) })
     peak.push(fastest)
     half.push(calmer)

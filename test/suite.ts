@@ -10,8 +10,8 @@ import { makeEmptyLedger } from './fixtures/ledger-template.ts'
 import { nodeArguments } from './fixtures/node.ts'
 import { ROOT } from './fixtures/root.ts'
 
-/** Two that compute, and the one that waits; once it is done, its place is anybody's. */
-const JOBS = 3
+/** Three that compute, since each of them waits for a store now and then, and the one that waits; once it is done, its place is anybody's. */
+const JOBS = 4
 const TEST = /\.test\.ts$/
 /** What takes long in these is the patience of the product, or of Redis: one process has them all, beside those that compute. */
 const WAITING = [
