@@ -10,7 +10,7 @@ import { makeEmptyLedger } from './fixtures/ledger-template.ts'
 import { nodeArguments } from './fixtures/node.ts'
 import { ROOT } from './fixtures/root.ts'
 
-/** Three that compute, since each of them waits for a store now and then, and the one that waits; once it is done, its place is anybody's. */
+/** Three that compute, since each waits for a store now and then, and the one that waits; once it is done, its place is anybody's. */
 const JOBS = 4
 const TEST = /\.test\.ts$/
 /** What takes long in these is the patience of the product, or of Redis: one process has them all, beside those that compute. */

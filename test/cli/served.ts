@@ -1,5 +1,5 @@
 import type { Test } from 'tap'
-import { type Api, openApi } from '../fixtures/api.ts'
+import { type Api, type ApiOptions, openApi } from '../fixtures/api.ts'
 import { type Ran, runTool } from './tool.ts'
 
 const FREE = { features: { 'feature:calls': { tiers: [{ upto: 10 }] }, 'feature:sso': {} } }
@@ -17,8 +17,8 @@ export interface Served {
 /** What a command says that has nothing to say. */
 export const SILENT = { code: 0, stdout: '', stderr: '' }
 
-export async function servedTool (t: Test): Promise<Served> {
-  const api = await openApi(t)
+export async function servedTool (t: Test, options: Pick<ApiOptions, 'on'> = {}): Promise<Served> {
+  const api = await openApi(t, options)
   const url = await api.app.listen({ host: '127.0.0.1', port: 0 })
   await api.push({ 'plan:free@0': FREE, 'plan:pro@1': PRO })
   const tool: Served['tool'] = async (...words) => await runTool(t, words, { env: { TOLLGATE_URL: url } })

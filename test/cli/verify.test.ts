@@ -4,7 +4,7 @@ import { servedTool } from './served.ts'
 const EVERY = /^5 events in 2 windows of 2 orgs, \d+\.\d s: nothing differs\n$/
 
 t.test('verify', async t => {
-  const { api, tool, json } = await servedTool(t)
+  const { api, tool, json } = await servedTool(t, { on: 'embedded' })
   for (const org of ['org:acme', 'org:other']) await api.subscribe(org, 'plan:pro@1')
   for (let n = 1; n <= 4; n += 1) await api.report('org:acme', 'feature:calls', n, { id: `call-${n}` })
   await api.report('org:other', 'feature:calls', '0.5')

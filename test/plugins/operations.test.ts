@@ -4,7 +4,7 @@ import { postgresProgramsMissing, privatePostgres } from '../fixtures/postgres.t
 
 const KEY = 'prv_live_0123456789abcdef'
 const lines: string[] = []
-const api = await (await openApi(t)).as(KEY, { write: line => { lines.push(line) } })
+const api = await (await openApi(t, { on: 'embedded' })).as(KEY, { write: line => { lines.push(line) } })
 await api.push({ 'plan:free@0': { features: { 'feature:calls': { tiers: [{ upto: 10 }] } } } })
 
 t.test('alive and ready', async t => {

@@ -70,7 +70,7 @@ t.test('time stands still: now is the clock\'s, and five minutes ahead of it is 
   const [stored] = await clock.database.run([{
     text: "select distinct at::text from events where org = (select id from orgs where name = 'org:still') order by 1 desc limit 1", params: []
   }])
-  t.strictSame(stored?.rows, [['2099-12-31 00:05:00+00']])
+  t.strictSame([...stored?.rows ?? []], [['2099-12-31 00:05:00+00']])
 })
 
 t.test('what begins a moment after the clock has not begun, for verdicts and for reports', async t => {

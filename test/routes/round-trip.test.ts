@@ -10,7 +10,8 @@ const api = await openApi(t)
 const elsewhere = await api.as('prv_elsewhere_0123456789abcdef')
 
 async function empty (): Promise<void> {
-  await api.database.run(['entitlements', 'plans', 'features'].map(table => ({ text: `delete from ${table}`, params: [] })))
+  await api.database.transaction(async session =>
+    await session.run(['entitlements', 'plans', 'features'].map(table => ({ text: `delete from ${table}`, params: [] }))))
 }
 
 /** Pushes a document, as text, into an environment without plans, and answers what is then pulled. */

@@ -45,7 +45,8 @@ t.test('a replica that freezes with an org’s lock loses it after 5 s, and othe
   t.ok(performance.now() - started < 2_000, 'who comes later does not wait')
   t.match(await answer, { usedAfter: amountOf(2), duplicate: false })
   t.ok(performance.now() - started < 9_000)
-  t.not(await sessionOf(holder), session, 'when it thaws, its session is gone')
+  // It may hear of that only by asking.
+  t.not(await sessionOf(holder).catch(async () => await sessionOf(holder)), session, 'when it thaws, its session is gone')
   t.equal(await usedOf(stores, org), '2')
 })
 
