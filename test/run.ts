@@ -3,14 +3,14 @@
  * `npm test -- test/domain/amount.test.ts` runs that file. Redis is started by each test file that wants one.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { join, relative } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { compile } from './compile.ts'
 import { type Exit, exitOf, runChild } from './fixtures/child.ts'
-import { fastFolder, guard, temporaryFolder } from './fixtures/guard.ts'
+import { guard, runFolder, temporaryFolder } from './fixtures/guard.ts'
 import { postgresProgramsMissing, startPostgres } from './fixtures/postgres.ts'
 import { isHidden } from './fixtures/programs.ts'
 import { redisMissing, redisProgramMissing } from './fixtures/redis.ts'
@@ -37,12 +37,7 @@ async function main (): Promise<number> {
   const deadline = setTimeout(() => stop(`it took longer than ${RUN_TIMEOUT_MS / 1000} seconds`, 'SIGTERM'), RUN_TIMEOUT_MS)
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => onSignal(signal))
   const { TEST_DATABASE_URL: given } = process.env
-  process.env.TMPDIR = fastFolder()
-  const folder = temporaryFolder('run')
-  const folderGuard = guard('KILL', folder)
-  // The user of PostgreSQL has a folder in it.
-  chmodSync(folder, 0o711)
-  process.env.TMPDIR = folder
+  const folder = runFolder()
   const template = temporaryFolder('template')
   const compiled = compiledFolder()
   const compiledGuard = guard('KILL', compiled)
@@ -57,7 +52,7 @@ async function main (): Promise<number> {
   } finally {
     clearTimeout(deadline)
     await own?.release()
-    await folderGuard.release()
+    await folder.release()
     await compiledGuard.release()
   }
 }

@@ -69,10 +69,11 @@ export interface LedgerStores {
 export function ledger (stores: LedgerStores): Ledger {
   let waiting = 0
   let closing = false
-  const shared = { stores, memory: counterMemory(), told: new LRUCache<number, Told>({ max: TOLD_ORGS_MAX }) }
+  const memory = counterMemory()
+  const shared = { stores, memory, told: new LRUCache<number, Told>({ max: TOLD_ORGS_MAX }) }
   const taken = (ops: number): void => { waiting -= ops }
   const settled = (ops: readonly Pending[]): void => orgs.settled(ops.map(({ op }) => op.org.key))
-  const laneOf = (): LaneWorker => laneWorker({ ...shared, commit: commitLane, batchMax: BATCH_OPS_MAX, taken, settled })
+  const laneOf = (): LaneWorker => laneWorker({ ...shared, commit: commitWith(memory), batchMax: BATCH_OPS_MAX, taken, settled })
   const lanes = [laneOf(), laneOf()] as const
   const orgs = orgLanes<LaneWorker>(lanes)
   const corrections = laneWorker({ ...shared, commit: commitCorrections, batchMax: BATCH_CORRECTIONS_MAX, taken, settled: () => {} })
@@ -98,12 +99,12 @@ interface LaneWorker extends Busy {
   close (): Promise<void>
 }
 
-type Commit = (lane: Lane, ops: readonly Op[], orgs: Orgs, memory: CounterMemory, checkIds: boolean) => Promise<Committed>
+type Commit = (lane: Lane, ops: readonly Op[], orgs: Orgs, checkIds: boolean) => Promise<Committed>
 
-const commitLane: Commit = async (lane, ops, orgs, memory, checkIds) =>
+const commitWith = (memory: CounterMemory): Commit => async (lane, ops, orgs, checkIds) =>
   await commitBatch(lane, ops as readonly LaneOp[], orgs, memory, checkIds)
 
-const commitCorrections: Commit = async (lane, [op], orgs, _memory, checkIds) => {
+const commitCorrections: Commit = async (lane, [op], orgs, checkIds) => {
   try {
     return await commitCorrection(lane, op as CorrectOp, orgs, checkIds)
   } catch (error) {
@@ -185,7 +186,7 @@ async function settle (state: LaneState, batch: readonly Pending[], attempts: At
     const started = performance.now()
     state.connection ??= stores.database.lane()
     try {
-      const committed = await state.commit(state.connection, batch.map(({ op }) => op), stores.orgs, state.memory, attempts.unknown)
+      const committed = await state.commit(state.connection, batch.map(({ op }) => op), stores.orgs, attempts.unknown)
       stores.events.batch(batch.length, performance.now() - started, committed.ahead)
       const answered = answer(state, batch, committed, attempts).finally(() => answers.delete(answered))
       answers.add(answered)

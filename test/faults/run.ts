@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { compile } from '../compile.ts'
 import { exitOf } from '../fixtures/child.ts'
-import type { Scope } from '../fixtures/guard.ts'
+import { inScope, runFolder } from '../fixtures/guard.ts'
 import { outageTable } from './outage-table.ts'
 import { faultRound } from './round.ts'
 import { isWorld, worldMissing, type WorldName } from './world.ts'
@@ -26,12 +26,17 @@ const print = (line: string): void => { process.stdout.write(`${line}\n`) }
 async function main (): Promise<number> {
   const chosen = FAULT_WORLD ?? FAULT_REDIS
   const worlds = chosen === undefined ? ['servers', 'embedded'] : [chosen]
-  for (const world of worlds) {
-    if (!isWorld(world)) throw new Error(`there is no world ${world}`)
-    const code = await printRound(world)
-    if (code !== 0) return code
+  const folder = runFolder()
+  try {
+    for (const world of worlds) {
+      if (!isWorld(world)) throw new Error(`there is no world ${world}`)
+      const code = await printRound(world)
+      if (code !== 0) return code
+    }
+    return chosen === undefined ? await printOutages() : 0
+  } finally {
+    await folder.release()
   }
-  return chosen === undefined ? await printOutages() : 0
 }
 
 async function printRound (on: WorldName): Promise<number> {
@@ -57,15 +62,6 @@ async function printOutages (): Promise<number> {
   const wrong = rows.flatMap(row => row.wrong ?? [])
   for (const line of wrong) print(line)
   return wrong.length === 0 ? 0 : 1
-}
-
-async function inScope<T> (work: (scope: Scope) => Promise<T>): Promise<T> {
-  const ends: Array<() => unknown> = []
-  try {
-    return await work({ teardown: end => ends.unshift(end) })
-  } finally {
-    for (const end of ends) await end()
-  }
 }
 
 /** Replicas start many times: this takes the loader off them, as `npm test` does. */

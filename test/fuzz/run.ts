@@ -2,7 +2,7 @@
  * `npm run fuzz`: a million requests, in rounds. `FUZZ_REQUESTS` asks for another number; `FUZZ_SEED` begins with
  * that seed: the one that a failure names sends the same again.
  */
-import type { Scope } from '../fixtures/guard.ts'
+import { inScope, runFolder } from '../fixtures/guard.ts'
 import { postgresProgramsMissing, startPostgres } from '../fixtures/postgres.ts'
 import { redisMissing } from '../fixtures/redis.ts'
 import { fuzzRound, type RoundResult } from './round.ts'
@@ -20,6 +20,7 @@ const firstSeed = Number(FUZZ_SEED ?? Date.now() % 2 ** 31)
 const print = (line: string): void => { process.stdout.write(`${line}\n`) }
 
 async function main (): Promise<number> {
+  const folder = runFolder()
   const own = TEST_DATABASE_URL === undefined && postgresProgramsMissing === false ? await startPostgres() : undefined
   if (own !== undefined) process.env.TEST_DATABASE_URL = own.server.url
   const haveServers = process.env.TEST_DATABASE_URL !== undefined && redisMissing === false
@@ -44,20 +45,12 @@ async function main (): Promise<number> {
     }
   } finally {
     await own?.release()
+    await folder.release()
   }
   print('')
   // What was sent where, and what it was answered.
   for (const [answer, count] of [...totals].sort()) print(`${String(count).padStart(8)}  ${answer}`)
   return 0
-}
-
-async function inScope<T> (work: (scope: Scope) => Promise<T>): Promise<T> {
-  const ends: Array<() => unknown> = []
-  try {
-    return await work({ teardown: end => { ends.unshift(end) } })
-  } finally {
-    for (const end of ends) await end()
-  }
 }
 
 function add (totals: Map<string, number>, { answers }: RoundResult): void {

@@ -4,7 +4,6 @@ import { mkdirSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { type Api, openApi } from '../fixtures/api.ts'
-import { temporaryFolder } from '../fixtures/guard.ts'
 
 /**
  * GraphiQL in a real browser, run by hand as the checkout page's look is. It runs a query, fails if anything is asked of
@@ -15,7 +14,7 @@ const KEY = 'prv_live_0123456789abcdef'
 const FOLDER = process.argv[2] ?? 'data/look'
 
 const ends: Array<() => unknown> = []
-const scope = { teardown: (end: () => unknown) => { ends.unshift(end) }, testdir: () => temporaryFolder('look') }
+const scope = { teardown: (end: () => unknown) => { ends.unshift(end) } }
 
 async function look (): Promise<void> {
   mkdirSync(FOLDER, { recursive: true })

@@ -3,7 +3,7 @@
  * `MODEL_ON=servers` for Postgres, Redis and two replicas in turn; `MODEL_SEED` and `MODEL_PATH`, as a failure names them, play
  * the one that failed.
  */
-import { guard, type Scope, temporaryFolder } from '../fixtures/guard.ts'
+import { inScope, runFolder } from '../fixtures/guard.ts'
 import { startPostgres } from '../fixtures/postgres.ts'
 import { playSequences } from './sequences.ts'
 
@@ -19,8 +19,7 @@ const on = MODEL_ON === 'servers' ? 'servers' : 'embedded'
 const print = (line: string): void => { process.stdout.write(`${line}\n`) }
 
 async function main (): Promise<number> {
-  const folder = temporaryFolder('model')
-  const owner = guard('KILL', folder)
+  const folder = runFolder()
   const own = on === 'servers' && TEST_DATABASE_URL === undefined ? await startPostgres() : undefined
   if (own !== undefined) process.env.TEST_DATABASE_URL = own.server.url
   const [started, used] = [performance.now(), process.cpuUsage()]
@@ -36,16 +35,7 @@ async function main (): Promise<number> {
     return 1
   } finally {
     await own?.release()
-    await owner.release()
-  }
-}
-
-async function inScope<T> (work: (scope: Scope) => Promise<T>): Promise<T> {
-  const ends: Array<() => unknown> = []
-  try {
-    return await work({ teardown: end => { ends.unshift(end) } })
-  } finally {
-    for (const end of ends) await end()
+    await folder.release()
   }
 }
 

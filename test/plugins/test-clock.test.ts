@@ -1,5 +1,6 @@
 import t from 'tap'
 import { type Api, type Body, openApi } from '../fixtures/api.ts'
+import { ask } from '../storage/ledger-fixture.ts'
 import { until } from '../storage/until.ts'
 
 const api = await openApi(t)
@@ -24,7 +25,7 @@ const ABOUT_ORG: Array<[string, Body?]> = [
   ['/report', { feature: 'feature:calls' }], ['/can'], ['/usage']
 ]
 
-async function ask (caller: Api, [path, body]: [string, Body?], org: string): Promise<Body> {
+async function answerTo (caller: Api, [path, body]: [string, Body?], org: string): Promise<Body> {
   if (body !== undefined) return (await caller.post(path, { org, ...body })).body
   return (await caller.send({ method: 'GET', url: `${path}${path.includes('?') ? '&' : '?'}org=${org}` })).body
 }
@@ -35,9 +36,9 @@ t.test('5 item 4: orgs of a clock are there with the header alone, and those of 
   await api.subscribe('org:outside', 'plan:free@0')
   await clock.report('org:inside', 'feature:calls', 3)
   for (const call of ABOUT_ORG.filter(([path]) => path !== '/v1/subscribe')) {
-    t.hasStrict(await ask(api, call, 'org:inside'), { status: 400, code: 'org_not_found' }, `${call[0]} from outside`)
-    t.hasStrict(await ask(clock, call, 'org:outside'), { status: 400, code: 'org_not_found' }, `${call[0]} from inside`)
-    t.notOk('code' in await ask(clock, call, 'org:inside'), call[0])
+    t.hasStrict(await answerTo(api, call, 'org:inside'), { status: 400, code: 'org_not_found' }, `${call[0]} from outside`)
+    t.hasStrict(await answerTo(clock, call, 'org:outside'), { status: 400, code: 'org_not_found' }, `${call[0]} from inside`)
+    t.notOk('code' in await answerTo(clock, call, 'org:inside'), call[0])
   }
 })
 
@@ -67,10 +68,8 @@ t.test('time stands still: now is the clock\'s, and five minutes ahead of it is 
     status: 400, message: 'at must be at most 5 minutes ahead of 2099-12-31T00:00:00.000Z', errors: [{ pointer: '/at' }]
   })
   t.hasStrict(await report('2026-01-01T00:00:00.000Z'), { used: 1 }, 'what is now elsewhere is long ago here')
-  const [stored] = await clock.database.run([{
-    text: "select distinct at::text from events where org = (select id from orgs where name = 'org:still') order by 1 desc limit 1", params: []
-  }])
-  t.strictSame([...stored?.rows ?? []], [['2099-12-31 00:05:00+00']])
+  const latest = "select distinct at::text from events where org = (select id from orgs where name = 'org:still') order by 1 desc limit 1"
+  t.strictSame(await ask(clock.database, latest), ['2099-12-31 00:05:00+00'])
 })
 
 t.test('what begins a moment after the clock has not begun, for verdicts and for reports', async t => {
@@ -118,7 +117,7 @@ t.test('5 item 4: a clock that does not exist has no orgs, says Tier; a call abo
   for (const id of [unknown, 'test', 'live', ...strange]) {
     const caller = await api.onClock(id)
     for (const call of ABOUT_ORG) {
-      const { status, code, message, errors: [{ pointer, detail }] } = await ask(caller, call, 'org:a')
+      const { status, code, message, errors: [{ pointer, detail }] } = await answerTo(caller, call, 'org:a')
       t.strictSame([status, code, message, pointer], [400, 'org_not_found', 'org not found', 'tier-clock'], `${call[0]} on ${id.slice(0, 50)}`)
       t.match(detail, /^there is no (such )?test clock .*in this environment$/)
     }

@@ -1,5 +1,6 @@
 import t, { type Test } from 'tap'
 import { type Body, openApi } from '../fixtures/api.ts'
+import { ask } from '../storage/ledger-fixture.ts'
 
 const api = await openApi(t)
 await api.on('2024-03-10')
@@ -78,8 +79,7 @@ t.test('properties are kept as they are, up to 8 KiB and 8 levels', async t => {
   const nested = (depth: number): Body => depth === 1 ? { end: true } : { in: nested(depth - 1) }
   const kept = { text: 'ä\u{1F600}"\\\n', n: 1.5, list: [null, true, { a: [] }], '': '', constructor: 1, 'a.b/c~d': '{1,"x"}' }
   t.hasStrict(await api.report('org:a', 'feature:calls', 0, { id: 'kept', properties: kept }), { duplicate: false })
-  const [stored] = await api.database.run([{ text: "select properties from events where id = 'kept'", params: [] }])
-  t.strictSame(stored?.rows[0], [kept])
+  t.strictSame(await ask(api.database, "select properties from events where id = 'kept'"), [kept])
   t.hasStrict(await api.report('org:a', 'feature:calls', 0, { properties: nested(8) }), { duplicate: false })
   const refused = { status: 400, code: 'invalid_request' }
   t.hasStrict(await api.report('org:a', 'feature:calls', 0, { properties: nested(10) }), refused)
