@@ -1,7 +1,7 @@
 import { type Logger, pino } from 'pino'
 
 /** Lines are written together, and none later than this; a warning, or what is worse, at once, with those before it. */
-const BUFFER_BYTES = 12_288
+const BUFFER_BYTES = 64 * 1024
 const FLUSH_MS = 200
 const AT_ONCE = pino.levels.values.warn as number
 /** Some 100,000 lines. */
@@ -26,7 +26,16 @@ export interface Log {
 
 /** Nobody waits for log lines to be written, and what waits has a bound: what comes then is lost. */
 export function openLog ({ to, level, onLost, waitingBytesMax = WAITING_BYTES_MAX, flushMs = FLUSH_MS }: LogOptions): Log {
-  const output = pino.destination({ dest: to, sync: false, minLength: BUFFER_BYTES, periodicFlush: flushMs, maxLength: waitingBytesMax })
+  // Of strings it would count the bytes of all that wait anew for each line: half of what a line takes.
+  const output = pino.destination({
+    dest: to,
+    sync: false,
+    contentMode: 'buffer',
+    minLength: BUFFER_BYTES,
+    maxWrite: 2 * BUFFER_BYTES,
+    periodicFlush: flushMs,
+    maxLength: waitingBytesMax
+  })
   output.on('drop', onLost)
   const logger = pino({
     level,
@@ -36,6 +45,9 @@ export function openLog ({ to, level, onLost, waitingBytesMax = WAITING_BYTES_MA
         if (level >= AT_ONCE) output.flush()
       }
     }
-  }, output)
+  }, {
+    // The mode is the library's own, and unknown to its types.
+    write: line => { (output as unknown as { write (line: Buffer): void }).write(Buffer.from(line)) }
+  })
   return { logger, flushSync: () => output.flushSync() }
 }

@@ -25,7 +25,8 @@ function arrayJson (items: readonly unknown[]): string {
 function objectJson (members: object): string {
   let text = '{'
   let separator = ''
-  for (const [name, value] of Object.entries(members)) {
+  for (const name of Object.keys(members)) {
+    const value = (members as Record<string, unknown>)[name]
     if (value === undefined) continue
     text += `${separator}${quoted(name)}:${toJson(value)}`
     separator = ','
