@@ -37,12 +37,21 @@ export function openLog ({ to, level, onLost, waitingBytesMax = WAITING_BYTES_MA
     maxLength: waitingBytesMax
   })
   output.on('drop', onLost)
+  // While something is being written, `flush` does nothing: then it is due after that.
+  let flushDue = false
+  output.on('drain', () => {
+    if (!flushDue) return
+    flushDue = false
+    output.flush()
+  })
   const logger = pino({
     level,
     hooks: {
       logMethod (line, write, level) {
         write.apply(this, line)
-        if (level >= AT_ONCE) output.flush()
+        if (level < AT_ONCE) return
+        flushDue = true
+        output.flush()
       }
     }
   }, {

@@ -12,8 +12,8 @@ interface Writer {
 }
 
 /** A process that has written so many lines which nobody has read. */
-async function writer (t: Test, lines: number, waitingBytesMax: number): Promise<Writer> {
-  const child = spawn(process.execPath, [...nodeArguments('test/log-writer.ts'), `${lines}`, `${waitingBytesMax}`])
+async function writer (t: Test, lines: number, waitingBytesMax: number, ...warning: string[]): Promise<Writer> {
+  const child = spawn(process.execPath, [...nodeArguments('test/log-writer.ts'), `${lines}`, `${waitingBytesMax}`, ...warning])
   t.teardown(() => child.kill('SIGKILL'))
   const [lost] = await once(child.stderr, 'data')
   return {
@@ -46,4 +46,11 @@ t.test('a warning is written at once, and what came before it: the process may b
   warn('something is wrong')
   await until('all is there', () => found().length === 3)
   t.strictSame(found(), [...linesTo(2), 'something is wrong'])
+})
+
+t.test('also while lines before it are being written', async t => {
+  const { read } = await writer(t, 1_200, 3_000_000, 'something is wrong')
+  const found = read()
+  await until('all is there', () => found().length === 1_201)
+  t.strictSame(found(), [...linesTo(1_200), 'something is wrong'])
 })

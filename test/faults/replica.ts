@@ -13,6 +13,7 @@ const SOCKETS = 50
 /** Longer than a process takes that drains. */
 const STOP_WITHIN_MS = 60_000
 const LAST_WORDS = 20
+const UNPUBLISHED = /"time":(\d+).*the mirror did not take/
 /** Callers who give up soon and ask another replica, and callers who wait for whatever there is to hear. */
 const PATIENCE_MS = [3_000, 15_000]
 
@@ -26,6 +27,8 @@ export interface Replica {
   readonly toRedis: TcpProxy | undefined
   /** Of the life that goes on or has ended last. */
   output: () => string
+  /** When it said that the mirror had not taken what it was told, in all of its lives. */
+  readonly unpublishedAt: ReadonlySet<number>
   pause: () => void
   resume: () => void
   kill: (signal: 'SIGKILL' | 'SIGTERM') => Promise<void>
@@ -40,7 +43,11 @@ export interface ReplicaOptions {
 }
 
 export async function startReplica (t: Scope, { name, env, toPostgres, toRedis }: ReplicaOptions): Promise<Replica> {
-  const life = lifeOf(t, env)
+  const unpublishedAt = new Set<number>()
+  const life = lifeOf(t, env, line => {
+    const [, time] = UNPUBLISHED.exec(line) ?? []
+    if (time !== undefined) unpublishedAt.add(Number(time))
+  })
   const callers = await tcpProxy(t, (await life.start()).port)
   return {
     name,
@@ -49,6 +56,7 @@ export async function startReplica (t: Scope, { name, env, toPostgres, toRedis }
     toPostgres,
     toRedis,
     output: () => life.service().output(),
+    unpublishedAt,
     pause: () => process.kill(life.service().pid, 'SIGSTOP'),
     resume: () => process.kill(life.service().pid, 'SIGCONT'),
     kill: life.kill,
@@ -62,7 +70,7 @@ interface Life {
   kill: (signal: NodeJS.Signals) => Promise<void>
 }
 
-function lifeOf (t: Scope, env: Record<string, string>): Life {
+function lifeOf (t: Scope, env: Record<string, string>, onLine: (line: string) => void): Life {
   let service: Service | undefined
   let ends: Array<() => unknown> = []
   const end = async () => {
@@ -76,7 +84,7 @@ function lifeOf (t: Scope, env: Record<string, string>): Life {
     start: async () => {
       for (let attempt = 1; ; attempt += 1) {
         try {
-          return (service = await serve({ teardown: stop => ends.push(stop) }, { env, listeningWithinMs: LISTENING_WITHIN_MS }))
+          return (service = await serve({ teardown: stop => ends.push(stop) }, { env, listeningWithinMs: LISTENING_WITHIN_MS, onLine }))
         } catch (error) {
           await end()
           if (attempt === START_ATTEMPTS) throw error

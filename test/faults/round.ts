@@ -46,10 +46,8 @@ export async function faultRound (t: Scope, { on, replicas, faults, seed, named 
   await prepare(world)
   const history: History = { works: [], reads: [] }
   const happenings: Happening[] = []
-  const publishes = unpublished(world)
   const started = Date.now()
   const happened = (happening: Happening): void => {
-    publishes.look()
     happenings.push(happening)
     progress(`${((happening.until - started) / 1_000).toFixed(1).padStart(6)} s  ${happening.name}, ${happening.until - happening.from} ms`)
   }
@@ -68,11 +66,11 @@ export async function faultRound (t: Scope, { on, replicas, faults, seed, named 
   await sleep(LEFT_MS)
   await readAll(world, history, true)
   await publishesAgain(world)
-  publishes.look()
   const { events, counters } = await world.rows()
   const rows = { events: events.filter(({ org }) => org !== LAST), counters: counters.filter(({ org }) => org !== LAST) }
-  const evidence = { history, rows, happenings, failedPublishes: [...publishes.at], onlyRedis }
-  return { ...judge(evidence), happenings, seconds: Math.round((Date.now() - started) / 1_000) }
+  const failedPublishes = world.replicas.flatMap(({ unpublishedAt }) => [...unpublishedAt])
+  const seconds = Math.round((Date.now() - started) / 1_000)
+  return { ...judge({ history, rows, happenings, failedPublishes, onlyRedis }), happenings, seconds }
 }
 
 async function prepare ({ replicas }: World): Promise<void> {
@@ -106,18 +104,5 @@ async function publishesAgain ({ replicas }: World): Promise<void> {
       return status === 200 && await failedPublishes([api]) === before
     }, READY_WITHIN_MS)
     await told.catch(cause => { throw new Error(`${name} was last heard to say ${said}; ${output().slice(-LAST_WORDS)}`, { cause }) })
-  }
-}
-
-/** When replicas said that the mirror had not taken something. Their output is bounded, so it is looked at now and then. */
-function unpublished ({ replicas }: World): { readonly at: Set<number>, look: () => void } {
-  const at = new Set<number>()
-  return {
-    at,
-    look: () => {
-      for (const { output } of replicas) {
-        for (const [, time] of output().matchAll(/"time":(\d+)[^\n]*the mirror did not take/g)) at.add(Number(time))
-      }
-    }
   }
 }
