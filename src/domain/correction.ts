@@ -10,10 +10,15 @@ export interface EffectiveEvent {
   readonly at: Instant
 }
 
-/** Goes on with what a window has been told, in the order of arrival. What was voided has never been. */
+/**
+ * Goes on with what a window has been told, in the order of arrival. What was voided has never been. A decrease where the aggregate
+ * takes none came ahead of its time, before the window had the terms that it began with: it is at the floor.
+ */
 export function refold (counter: Counter, aggregate: Aggregate, events: Iterable<EffectiveEvent>): Counter {
-  for (const { mode, amount, at } of events) {
-    if (amount !== null) counter = apply(counter, aggregate, { mode, amount, at }).counter
+  for (const { mode, amount: told, at } of events) {
+    if (told === null) continue
+    const amount = told < 0n && aggregate !== 'sum' ? 0n : told
+    counter = apply(counter, aggregate, { mode, amount, at }).counter
   }
   return counter
 }

@@ -59,6 +59,16 @@ export function used (past: Past, feature: string, start: Instant): Amount {
   return uses[0] === undefined ? 0n : folded(uses[0].aggregate, uses)
 }
 
+/** A window has had uses ahead of its time, and then began under a plan that adds up in another way. */
+export function hasOtherTerms (past: Past): boolean {
+  return past.happened.some(it => {
+    if (it.what !== 'use') return false
+    const timeline = past.org.features.get(it.feature)?.timeline
+    const window = timeline?.windowAt(it.start)
+    return window?.start === it.start && timeline?.grantAtEnd(window)?.aggregate !== it.aggregate
+  })
+}
+
 type Counted = Pick<Use, 'mode' | 'n' | 'at'>
 
 export function usesOf (past: Past, feature: string, start: Instant): Array<Counted & { readonly aggregate: Aggregate }> {

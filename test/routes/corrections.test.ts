@@ -64,6 +64,19 @@ async function contract (t: Test, api: Api): Promise<void> {
     t.equal(await used(org), 4)
   })
 
+  await t.test('of what came ahead of its time, into a window that then began under other terms', async t => {
+    const org = await newOrg()
+    await api.on('2024-04-09T23:59:59.999Z')
+    for (const [i, n] of [5, -1].entries()) {
+      t.hasStrict(await api.report(org, 'feature:calls', n, { id: `e${i + 1}`, at: '2024-04-10T00:01:00.000Z' }), { used: 5 - i })
+    }
+    await api.on('2024-04-10')
+    await api.subscribe(org, 'plan:peak@0')
+    t.hasStrict(await correct(org, 'e2', -2), { code: 'invalid_amount' }, 'it could not be reported there any more')
+    t.hasStrict(await correct(org, 'e1', 7), { used: 7 }, 'what was taken away is at the floor of a maximum')
+    t.equal(await used(org), 7)
+  })
+
   await t.test('for every aggregate, after clobbers and floors, the total is what it would be without, or with the other amount', async t => {
     const cases: Array<[feature: string, told: Told, event: string, n: number | undefined, used: number]> = [
       ['calls', ['+5', '+3'], 'e2', undefined, 5],
