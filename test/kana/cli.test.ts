@@ -96,7 +96,7 @@ async function specification (t: Test, api: Api): Promise<void> {
   })
 }
 
-test('Kana\'s command line on the embedded ledger', async t => await specification(t, await openApi(t, { adminKey: KEY })))
+test('Kana\'s command line on the embedded ledger', async t => await specification(t, await openApi(t, { on: 'embedded', adminKey: KEY })))
 
 test('Kana\'s command line on Postgres and Redis', { skip: postgresMissing || redisMissing }, async t =>
   await specification(t, await openApi(t, { on: 'servers', adminKey: KEY })))

@@ -123,7 +123,7 @@ const TEST_KEY = 'prv_test_0123456789abcdef'
 const LIVE_KEY = 'prv_live_0123456789abcdef'
 const SERVERS = { skip: postgresMissing || redisMissing }
 
-test('subscription links on the embedded ledger', async t => await specification(t, await openApi(t, { adminKey: TEST_KEY }), TEST_KEY))
+test('subscription links on the embedded ledger', async t => await specification(t, await openApi(t, { on: 'embedded', adminKey: TEST_KEY }), TEST_KEY))
 
 test('subscription links on Postgres and Redis', SERVERS, async t =>
   await specification(t, await openApi(t, { on: 'servers', adminKey: TEST_KEY }), TEST_KEY))

@@ -183,6 +183,6 @@ async function specification (t: Test, api: Api): Promise<void> {
   }
 }
 
-test('Segment on the embedded ledger', async t => await specification(t, await openApi(t)))
+test('Segment on the embedded ledger', async t => await specification(t, await openApi(t, { on: 'embedded' })))
 
 test('Segment on Postgres and Redis', { skip: postgresMissing || redisMissing }, async t => await specification(t, await openApi(t, { on: 'servers' })))

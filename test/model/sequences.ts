@@ -62,7 +62,7 @@ export async function playSequences (t: Scope, { on, ledgers = 1, count, seed, p
 /** Two replicas on servers, one on an embedded ledger. */
 async function open (t: Scope, on: Run['on']): Promise<{ replicas: Stores[], database: Database }> {
   if (on === 'embedded') {
-    const { stores, database } = await openApi(t)
+    const { stores, database } = await openApi(t, { on })
     return { replicas: [stores], database }
   }
   const [databaseUrl, redisUrl] = [await freshDatabase(t), await freshRedis(t)]

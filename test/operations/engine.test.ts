@@ -4,7 +4,7 @@ import { postgresMissing } from '../fixtures/postgres.ts'
 import { redisMissing } from '../fixtures/redis.ts'
 import { engineSpecification } from './engine-specification.ts'
 
-test('the engine on its embedded ledger', async t => await engineSpecification(t, await openApi(t)))
+test('the engine on its embedded ledger', async t => await engineSpecification(t, await openApi(t, { on: 'embedded' })))
 
 test('the engine on Postgres and Redis', { skip: postgresMissing || redisMissing }, async t => {
   const api = await openApi(t, { on: 'servers' })

@@ -90,7 +90,7 @@ async function alone (t: Test, api: Api): Promise<void> {
   })
 }
 
-t.test('deleting an org on the embedded ledger', async t => await alone(t, await openApi(t)))
+t.test('deleting an org on the embedded ledger', async t => await alone(t, await openApi(t, { on: 'embedded' })))
 
 t.test('deleting an org on Postgres and Redis', SKIP, async t => await alone(t, await openApi(t, { on: 'servers' })))
 

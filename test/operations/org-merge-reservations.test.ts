@@ -67,7 +67,7 @@ async function specification (t: Test, api: Api): Promise<void> {
   })
 }
 
-test('reservations of merged orgs on the embedded ledger', async t => await specification(t, await openApi(t)))
+test('reservations of merged orgs on the embedded ledger', async t => await specification(t, await openApi(t, { on: 'embedded' })))
 
 test('reservations of merged orgs on Postgres and Redis', { skip: postgresMissing || redisMissing }, async t =>
   await specification(t, await openApi(t, { on: 'servers' })))

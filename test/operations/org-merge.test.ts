@@ -7,7 +7,7 @@ import { orgMergeSpecification } from './org-merge-specification.ts'
 
 const SKIP = { skip: postgresMissing || redisMissing }
 
-test('merging orgs on the embedded ledger', async t => await orgMergeSpecification(t, await openApi(t)))
+test('merging orgs on the embedded ledger', async t => await orgMergeSpecification(t, await openApi(t, { on: 'embedded' })))
 
 test('merging orgs on Postgres and Redis', SKIP, async t => await orgMergeSpecification(t, await openApi(t, { on: 'servers' })))
 

@@ -103,7 +103,7 @@ async function walk (t: Test, api: Api): Promise<void> {
 
 const TITLE = 'a test clock walks an org through trial, renewal over 31 January and 29 February, plan change and cancel'
 
-t.test(`${TITLE}: embedded`, async t => await walk(t, await openApi(t)))
+t.test(`${TITLE}: embedded`, async t => await walk(t, await openApi(t, { on: 'embedded' })))
 
 t.test(`${TITLE}: on Postgres and Redis`, { skip: postgresMissing || redisMissing }, async t => {
   const api = await openApi(t, { on: 'servers' })

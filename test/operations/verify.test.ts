@@ -6,6 +6,6 @@ import { counterRules } from './verify-specification.ts'
 
 const SKIP = { skip: postgresMissing || redisMissing }
 
-t.test('counters beside their events, embedded', async t => await counterRules(t, await openApi(t)))
+t.test('counters beside their events, embedded', async t => await counterRules(t, await openApi(t, { on: 'embedded' })))
 
 t.test('counters beside their events, on servers', SKIP, async t => await counterRules(t, await openApi(t, { on: 'servers' })))

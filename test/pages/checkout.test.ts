@@ -15,7 +15,7 @@ await api.push({
   'plan:evil@1': { title: HOSTILE, features: { 'feature:<b>"\'&': { title: HOSTILE, base: 1 } } }
 })
 
-t.test('the checkout on the embedded ledger', async t => await checkoutSpecification(t, await openApi(t)))
+t.test('the checkout on the embedded ledger', async t => await checkoutSpecification(t, await openApi(t, { on: 'embedded' })))
 
 t.test('the checkout on Postgres and Redis', { skip: postgresMissing || redisMissing }, async t =>
   await checkoutSpecification(t, await openApi(t, { on: 'servers' })))

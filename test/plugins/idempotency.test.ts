@@ -199,7 +199,7 @@ async function specification (t: Test, api: Api): Promise<void> {
   })
 }
 
-const embedded = await openApi(t)
+const embedded = await openApi(t, { on: 'embedded' })
 
 t.test('every POST says what a key does for it', async t => {
   const posts = (await operationsOf(embedded)).filter(({ method }) => method === 'POST')

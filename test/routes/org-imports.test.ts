@@ -4,7 +4,7 @@ import { postgresMissing } from '../fixtures/postgres.ts'
 import { redisMissing } from '../fixtures/redis.ts'
 import { orgImportSpecification } from './org-imports-specification.ts'
 
-test('files of orgs on the embedded ledger', async t => await orgImportSpecification(t, await openApi(t)))
+test('files of orgs on the embedded ledger', async t => await orgImportSpecification(t, await openApi(t, { on: 'embedded' })))
 
 test('files of orgs on Postgres and Redis', { skip: postgresMissing || redisMissing }, async t =>
   await orgImportSpecification(t, await openApi(t, { on: 'servers' })))

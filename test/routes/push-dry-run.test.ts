@@ -5,7 +5,7 @@ import { redisMissing } from '../fixtures/redis.ts'
 
 const calls = (upto: number): Body => ({ 'feature:calls': { tiers: [{ upto }] } })
 
-await t.test('a dry run, embedded', async t => await specification(t, await openApi(t)))
+await t.test('a dry run, embedded', async t => await specification(t, await openApi(t, { on: 'embedded' })))
 await t.test('a dry run on Postgres', { skip: postgresMissing || redisMissing }, async t => {
   await specification(t, await openApi(t, { on: 'servers' }))
 })

@@ -8,7 +8,7 @@ import { PLANS } from './reserving.ts'
 import { settling } from './settling-specification.ts'
 
 t.test('reservations, embedded', async t => {
-  const api = await prepared(await openApi(t))
+  const api = await prepared(await openApi(t, { on: 'embedded' }))
   await holding(t, api)
   await settling(t, api)
 })
