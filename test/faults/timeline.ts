@@ -5,7 +5,7 @@ import { isCounted, type Work } from './history.ts'
 export const CLOCK_MS = 2
 
 const ANY_TIME = { from: -Infinity, until: Infinity }
-const EMPTY: State = { used: 0n, ...ANY_TIME }
+const EMPTY: State = { used: 0n, ...ANY_TIME, readUntil: Infinity }
 
 /** One state of a window's total, and when it can have been the ledger's. */
 export interface State {
@@ -14,6 +14,8 @@ export interface State {
   readonly from: number
   /** It was not there after this instant. */
   readonly until: number
+  /** Something that was counted after it, in the same window, had been answered at this instant: then every read shows that. */
+  readonly readUntil: number
 }
 
 export interface Timelines {
@@ -29,6 +31,8 @@ interface Committed {
   from: number
   /** Not after it, or one that stands after it, was answered. */
   until: number
+  /** When it was answered itself. */
+  readonly answeredAt: number
 }
 
 /**
@@ -40,13 +44,17 @@ export function timelinesOf ({ events }: LedgerRows, works: readonly Work[]): Ti
   const misplaced: string[] = []
   const states = new Map<string, State[]>()
   for (const org of new Set(events.map(event => event.org))) {
-    const committed = events.filter(event => event.org === org).map(event => ({ event, ...bounds.get(`${org} ${event.id}`) ?? ANY_TIME }))
+    const committed = events.filter(event => event.org === org).map((event): Committed => {
+      const bound = bounds.get(`${org} ${event.id}`) ?? ANY_TIME
+      return { event, ...bound, answeredAt: bound.until }
+    })
     tighten(committed)
-    for (const { event, from, until } of committed) {
-      if (from > until + CLOCK_MS) misplaced.push(`${org} event ${event.id}: sent after one behind it was answered`)
-      addState(states, event, from, until)
+    for (const it of committed) {
+      if (it.from > it.until + CLOCK_MS) misplaced.push(`${org} event ${it.event.id}: sent after one behind it was answered`)
+      addState(states, it)
     }
   }
+  for (const ofWindow of states.values()) tightenReads(ofWindow)
   return {
     statesOf: (org, feature, windowEnd) => states.get(`${org} ${feature} ${windowEnd}`) ?? [EMPTY],
     misplaced
@@ -64,11 +72,22 @@ function tighten (committed: Committed[]): void {
   for (const it of committed.toReversed()) it.until = earliest = Math.min(earliest, it.until)
 }
 
-function addState (states: Map<string, State[]>, { org, feature, windowEnd, usedAfter }: EventRow, from: number, until: number): void {
+function addState (states: Map<string, State[]>, { event, from, until, answeredAt }: Committed): void {
+  const { org, feature, windowEnd, usedAfter } = event
   const key = `${org} ${feature} ${windowEnd}`
   const before = states.get(key) ?? [EMPTY]
   const last = before.at(-1) as State
   states.set(key, before)
-  before[before.length - 1] = { ...last, until }
-  before.push({ used: usedAfter, from, until: Infinity })
+  before[before.length - 1] = { ...last, until, readUntil: answeredAt }
+  before.push({ used: usedAfter, from, until: Infinity, readUntil: Infinity })
+}
+
+/** What stands after it in the same window was written after it, whichever of them was answered first. */
+function tightenReads (states: State[]): void {
+  let earliest = Infinity
+  for (let i = states.length - 1; i >= 0; i -= 1) {
+    const state = states[i] as State
+    earliest = Math.min(earliest, state.readUntil)
+    states[i] = { ...state, readUntil: earliest }
+  }
 }
