@@ -7,7 +7,7 @@ import { existsSync, readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { makeEmptyLedger } from './fixtures/ledger-template.ts'
-import { nodeArguments } from './fixtures/node.ts'
+import { FOR_SHORT_LIVES, nodeArguments } from './fixtures/node.ts'
 import { ROOT } from './fixtures/root.ts'
 
 /** Three that compute, since each waits for a store now and then, and the one that waits; once it is done, its place is anybody's. */
@@ -42,8 +42,6 @@ const LONG = [
 ]
 /** Of those that share a process. What it saves is half of a short file; what it costs is how long a process may be the last one. */
 const FILES_MAX = 10
-/** V8 makes faster what has run for a tenth of a second. Where hardly anything runs for long, that is a fifth of all work, for nothing. */
-const FOR_SHORT_FILES = '--interrupt-budget=1000000'
 
 function filesIn (folder: string): string[] {
   return readdirSync(new URL(folder, ROOT), { withFileTypes: true }).flatMap(entry => {
@@ -73,7 +71,7 @@ for (const files of processes) {
   const missing = files.find(file => !existsSync(new URL(file, ROOT)))
   if (missing !== undefined) throw new Error(`there is no ${missing}`)
   const name = files.join(' ')
-  const args = [...(files.length > 1 ? [FOR_SHORT_FILES] : []), ...nodeArguments('test/files.ts')]
+  const args = [...(files.length > 1 ? FOR_SHORT_LIVES : []), ...nodeArguments('test/files.ts')]
   // By way of env, because tap adds NODE_OPTIONS of its own.
   t.spawn('/usr/bin/env', [`NODE_OPTIONS=${process.env.NODE_OPTIONS ?? ''}`, process.execPath, ...args], {
     name,
