@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { Agent, request } from 'node:http'
 import { performance } from 'node:perf_hooks'
 import { fileURLToPath } from 'node:url'
-import type { Scope } from '../test/fixtures/guard.ts'
+import { inScope } from '../test/fixtures/guard.ts'
 import { serve } from '../test/fixtures/process.ts'
 import { type Abuse, ABUSES, NUMBER } from './abuses.ts'
 
@@ -37,14 +37,10 @@ interface Measured {
 
 async function main (): Promise<boolean> {
   execFileSync('npm', ['run', '--silent', 'build'], { cwd: ROOT, stdio: 'inherit' })
-  const teardowns: Array<() => unknown> = []
-  const scope: Scope = { teardown: stop => teardowns.push(stop) }
-  try {
+  return await inScope(async scope => {
     const { url } = await serve(scope, { entry: fileURLToPath(new URL('../dist/cli/tollgate.js', import.meta.url)) })
     return await bench(url)
-  } finally {
-    for (const stop of teardowns.reverse()) await stop()
-  }
+  })
 }
 
 async function bench (url: string): Promise<boolean> {

@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Scope } from '../test/fixtures/guard.ts'
+import { inScope, type Scope } from '../test/fixtures/guard.ts'
 import { privatePostgres } from '../test/fixtures/postgres.ts'
 import { serve, type Service } from '../test/fixtures/process.ts'
 import { privateRedis } from '../test/fixtures/redis.ts'
@@ -79,7 +79,4 @@ function memory (pid: number): string {
   return `RSS ${now} MiB, at most ${most} MiB`
 }
 
-const teardowns: Array<() => unknown> = []
-await main({ teardown: stop => teardowns.push(stop) }).finally(async () => {
-  for (const stop of teardowns.reverse()) await stop()
-})
+await inScope(main)

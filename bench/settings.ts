@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { cpus, loadavg } from 'node:os'
 import { fileURLToPath } from 'node:url'
-import type { Scope } from '../test/fixtures/guard.ts'
+import { inScope, type Scope } from '../test/fixtures/guard.ts'
 
 const ROOT = fileURLToPath(new URL('../', import.meta.url))
 
@@ -24,17 +24,11 @@ export interface Facts {
 
 /** Builds the service, and ends what the work has started, however it ends; then the process. */
 export function runMain (work: (scope: Scope, facts: Facts) => Promise<void>): void {
-  const teardowns: Array<() => unknown> = []
-
   async function main (): Promise<void> {
     const facts = { commit: commit(), machine: machine() }
     tell('building')
     execFileSync('npm', ['run', '--silent', 'build'], { cwd: ROOT, stdio: 'inherit' })
-    try {
-      await work({ teardown: stop => teardowns.push(stop) }, facts)
-    } finally {
-      for (const stop of teardowns.reverse()) await stop()
-    }
+    await inScope(async scope => await work(scope, facts))
   }
 
   main().then(() => process.exit(0), error => {

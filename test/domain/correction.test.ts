@@ -37,7 +37,7 @@ test('a window is what its events come to in the order of arrival, without those
   for (const [aggregate, told, total] of cases) t.equal(totalOf(aggregate, ...told), total, `${aggregate} ${told.join(' ')}`)
 })
 
-test('a decrease that arrived while the window was yet to be a sum is at the floor of any other aggregate', async t => {
+test('a decrease that came before the window began, when it was to be a sum, is at the floor of any other aggregate', async t => {
   t.equal(totalOf('max', '-5', '+3'), '3')
   t.equal(totalOf('count', '+1', '-5'), '2')
   t.equal(totalOf('last', '+3@1', '-5@2'), '0')
