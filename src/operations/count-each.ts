@@ -46,13 +46,7 @@ async function countEach (stores: Stores, mode: CountMode, items: readonly Item[
   const count = mode === 'report' ? report : consume
   const first = new Map<string, Promise<ItemResult>>()
 
-  async function one (item: Usage): Promise<ItemResult> {
-    try {
-      return await count(stores, item)
-    } catch (error) {
-      return refusal(error)
-    }
-  }
+  const one = (item: Usage): Promise<ItemResult> => count(stores, item).catch(refusal)
 
   const results = await Promise.all(items.map(item => {
     if (item instanceof TollgateError) return item

@@ -24,24 +24,30 @@ function arrayJson (items: readonly unknown[]): string {
 
 function objectJson (members: object): string {
   let text = '{'
-  let separator = ''
   for (const name of Object.keys(members)) {
     const value = (members as Record<string, unknown>)[name]
     if (value === undefined) continue
-    text += `${separator}${quoted(name)}:${toJson(value)}`
-    separator = ','
+    const { first, next } = named(name)
+    text += (text.length === 1 ? first : next) + toJson(value)
   }
   return text + '}'
 }
 
-/** Our own members are few, and always the same; what callers name, as in metadata, is not remembered beyond a bound. */
-const QUOTED_MAX = 500
-const quotedNames = new Map<string, string>()
+/** What goes before a member's value. */
+interface Named {
+  readonly first: string
+  readonly next: string
+}
 
-function quoted (name: string): string {
-  const known = quotedNames.get(name)
+/** Our own members are few, and always the same; what callers name, as in metadata, is not remembered beyond a bound. */
+const NAMES_MAX = 500
+const names = new Map<string, Named>()
+
+function named (name: string): Named {
+  const known = names.get(name)
   if (known !== undefined) return known
-  const text = JSON.stringify(name)
-  if (quotedNames.size < QUOTED_MAX) quotedNames.set(name, text)
-  return text
+  const first = `${JSON.stringify(name)}:`
+  const made = { first, next: `,${first}` }
+  if (names.size < NAMES_MAX) names.set(name, made)
+  return made
 }

@@ -60,7 +60,7 @@ export const consumeRoutes: FastifyPluginAsyncTypebox = async app => {
       response: { 200: ConsumeAnswer, ...problems }
     }
   }, async ({ body, headers, principal: { environment } }, reply) => {
-    const usage = { ...usageOf(environment, body), ...eventId(body.id, headers['idempotency-key']) }
+    const usage = usageOf(environment, body, eventId(body.id, headers['idempotency-key']))
     const consumed = await consume(app.stores, usage)
     tellRateLimit(reply, consumed, consumed.now)
     return consumeAnswer(consumed)

@@ -47,7 +47,7 @@ export const reportRoutes: FastifyPluginAsyncTypebox = async app => {
     },
     preValidation: anyCase(Body)
   }, async ({ body, headers, principal: { environment } }) =>
-    reportAnswer(await report(app.stores, { ...usageOf(environment, body), ...eventId(body.id, headers['idempotency-key']) })))
+    reportAnswer(await report(app.stores, usageOf(environment, body, eventId(body.id, headers['idempotency-key'])))))
 }
 
 /** Each by its name: what is spread is copied slowly, and there may be a thousand in an answer. */

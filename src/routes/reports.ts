@@ -118,7 +118,7 @@ function itemOf (
     throw new TollgateError('invalid_request', 'clobber sets a total, whatever the limit; it cannot be consumed', { pointer: '/clobber' })
   }
   const id = sent.id ?? (key === undefined ? undefined : itemId(key, index))
-  return { ...usageOf(environment, sent), id, idPointer: sent.id === undefined ? 'idempotency-key' : '/id' }
+  return usageOf(environment, sent, { id, idPointer: sent.id === undefined ? 'idempotency-key' : '/id' })
 }
 
 function orRefusal<T> (item: () => T): T | TollgateError {

@@ -28,7 +28,9 @@ export interface SentUsageBody {
 export const Clobber = Type.Optional(Type.Unsafe<boolean | null>({ ...Flag, description: 'Set the total of the window to `n` instead of adding' }))
 
 /** @throws TollgateError for what is not well formed */
-export function usageOf (environment: string, { org, feature, n, at, clobber, properties }: SentUsageBody): Omit<Usage, 'id' | 'idPointer'> {
+export function usageOf (
+  environment: string, { org, feature, n, at, clobber, properties }: SentUsageBody, { id, idPointer }: Pick<Usage, 'id' | 'idPointer'>
+): Usage {
   return {
     environment,
     org,
@@ -36,6 +38,8 @@ export function usageOf (environment: string, { org, feature, n, at, clobber, pr
     n: n === undefined ? WHOLE : parseAmount(n ?? 0, '/n'),
     at: parseInstant(at, '/at'),
     clobber: clobber ?? false,
+    id,
+    idPointer,
     properties: properties === undefined ? undefined : checkProperties(properties)
   }
 }

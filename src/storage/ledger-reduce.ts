@@ -100,7 +100,9 @@ function answerTo (it: Placed, known: Known, reduced: Reduced): Answer {
   const { org, op } = it
   // One that was renamed since its caller's replica last saw it is not whom the caller means: somebody else may have that name now.
   if (org === undefined || org.name !== op.org.name) throw new TollgateError('org_not_found', 'org not found', { pointer: '/org' })
-  const before = makesEvent(op) ? known.events.get(`${org.key}:${op.id}`) : undefined
+  // An id that was made here is nobody else's; only a batch that is sent again may find it.
+  const mayBeThere = makesEvent(op) && (op.idGiven || known.events.size > 0)
+  const before = mayBeThere ? known.events.get(textOf(it, op.id)) : undefined
   if (before !== undefined) {
     if (before.fingerprint === op.fingerprint) {
       see(it, known, reduced)
@@ -234,7 +236,7 @@ function append (
   const recorded = {
     usedAfter: counter.used, reservedAfter: counter.reserved, limitAfter: limit, delta, window, reason, duplicate: false, voided: false
   }
-  known.events.set(textOf(it, op.id), { fingerprint: op.fingerprint, recorded })
+  if (op.idGiven) known.events.set(textOf(it, op.id), { fingerprint: op.fingerprint, recorded })
   reduced.events.push({ op, key, at, mode: use.mode, amount: use.amount, recorded, properties, refersTo: null, actor: null })
   reduced.fresh.push(op)
   return recorded

@@ -79,7 +79,7 @@ export function ledger (stores: LedgerStores): Ledger {
   const corrections = laneWorker({ ...shared, commit: commitCorrections, batchMax: BATCH_CORRECTIONS_MAX, taken, settled: () => {} })
 
   return {
-    append: async <Asked extends Op>(op: Asked) => await new Promise<AnswerTo<Asked>>((resolve, reject) => {
+    append: <Asked extends Op>(op: Asked) => new Promise<AnswerTo<Asked>>((resolve, reject) => {
       if (closing) return reject(new TollgateError('stopping'))
       if (waiting >= WAITING_OPS_MAX) return reject(new TollgateError('overloaded', undefined, { retryAfterSeconds: 1 }))
       waiting += 1
