@@ -47,9 +47,16 @@ function deniedUnseen (unseen: Org, { told, op }: Prepared<'consume'>): Denied |
 }
 
 function consumedAs ({ org, told: { now }, op: { id, feature } }: Prepared<'consume'>, answer: Recorded | Denied): Consumed {
-  const common = { id, org, feature, window: answer.window, now }
-  if ('denied' in answer) return { ...answer.denied, ...common, version: answer.version, duplicate: false, voided: false }
-  return { ok: true, ...common, ...allowed(answer), version: null, duplicate: answer.duplicate, voided: answer.voided }
+  const { window } = answer
+  if ('denied' in answer) {
+    const { denied: { ok, reason, used, reserved, limit, remaining, overage }, version } = answer
+    return {
+      ok, reason, id, org, feature, used, reserved, limit, remaining, overage, window, now, version, duplicate: false, voided: false
+    }
+  }
+  const { reason, used, reserved, limit, remaining, overage } = allowed(answer)
+  const { duplicate, voided } = answer
+  return { ok: true, reason, id, org, feature, used, reserved, limit, remaining, overage, window, now, version: null, duplicate, voided }
 }
 
 export function allowed ({ usedAfter: used, reservedAfter: reserved, limitAfter: limit, delta }: Recorded) {

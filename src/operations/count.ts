@@ -96,11 +96,18 @@ export function judgeUnseen ({ told, op }: Prepared<'report' | 'consume'>, unsee
 export function append<Kind extends 'report' | 'consume'> (
   { ledger, eventLog }: Stores, { org: name, op }: Prepared<Kind>, org: Org
 ): Promise<AnswerTo<CountOp<Kind>>> {
-  if (org.name === name || !op.idGiven) return ledger.append<CountOp<Kind>>({ ...op, org })
+  if (org.name === name || !op.idGiven) return ledger.append<CountOp<Kind>>(inOrg(op, org, op.id))
   // Sent again under the id of an org that was merged since, an event may have another id there.
   const id = mergedId(name, op.id)
   return available(eventLog.find(org.key, id))
-    .then(found => ledger.append<CountOp<Kind>>(found === undefined ? { ...op, org } : { ...op, org, id }))
+    .then(found => ledger.append<CountOp<Kind>>(inOrg(op, org, found === undefined ? op.id : id)))
+}
+
+/** Each by its name: one that is spread, and then added to, is copied slowly, and lives in two pieces. */
+function inOrg<Kind extends 'report' | 'consume'> (
+  { kind, feature, mode, amount, at, fixedNow, atIsNow, idGiven, fingerprint, properties }: Prepared<Kind>['op'], org: Org, id: string
+): CountOp<Kind> {
+  return { kind, org, feature, mode, amount, at, fixedNow, atIsNow, id, idGiven, fingerprint, properties }
 }
 
 export function countedAs (

@@ -3,7 +3,7 @@ import { Type } from 'typebox'
 import { type Consumed, consume } from '../operations/consume.ts'
 import { EventIdHeader, eventId } from './event-id.ts'
 import { rateLimitHeaders, tellRateLimit } from './rate-limit.ts'
-import { FIGURES, Overage, problems, Reason, TimeOrNull, timeTextOrNull, Window, windowText } from './schemas.ts'
+import { FIGURES, Overage, problems, Reason, TimeOrNull, Window, windowText } from './schemas.ts'
 import { SentUsage, usageOf } from './sent-usage.ts'
 
 const Body = Type.Object(SentUsage, {
@@ -63,15 +63,19 @@ export const consumeRoutes: FastifyPluginAsyncTypebox = async app => {
     const usage = usageOf(environment, body, eventId(body.id, headers['idempotency-key']))
     const consumed = await consume(app.stores, usage)
     tellRateLimit(reply, consumed, consumed.now)
-    return consumeAnswer(consumed)
+    return consumeAnswer(consumed, undefined)
   })
 }
 
-export function consumeAnswer ({ window, now: _, voided, ...consumed }: Consumed) {
-  return {
-    ...consumed,
-    window: window === null ? null : windowText(window),
-    resetsAt: timeTextOrNull(window?.end ?? null),
-    ...(voided && { voided })
+/** As `reportAnswer`. */
+export function consumeAnswer<Result extends 'counted' | 'duplicate' | 'refused' | undefined> (
+  { ok, reason, id, org, feature, used, reserved, limit, remaining, overage, window, version, duplicate, voided }: Consumed,
+  result: Result
+) {
+  const shown = window === null ? null : windowText(window)
+  const resetsAt = shown?.end ?? null
+  const answer = {
+    result, ok, reason, id, org, feature, used, reserved, limit, remaining, overage, window: shown, resetsAt, version, duplicate
   }
+  return voided ? { ...answer, voided } : answer
 }

@@ -47,11 +47,16 @@ export const reportRoutes: FastifyPluginAsyncTypebox = async app => {
     },
     preValidation: anyCase(Body)
   }, async ({ body, headers, principal: { environment } }) =>
-    reportAnswer(await report(app.stores, usageOf(environment, body, eventId(body.id, headers['idempotency-key'])))))
+    reportAnswer(await report(app.stores, usageOf(environment, body, eventId(body.id, headers['idempotency-key']))), undefined))
 }
 
-/** Each by its name: what is spread is copied slowly, and there may be a thousand in an answer. */
-export function reportAnswer ({ id, org, feature, used, reserved, limit, remaining, window, duplicate, voided }: Counted) {
-  const answer = { id, org, feature, used, reserved, limit, remaining, window: windowText(window), duplicate }
+/**
+ * Each by its name: what is spread is copied slowly, and there may be a thousand in an answer.
+ * @param result goes first, where it is one of many; else undefined
+ */
+export function reportAnswer<Result extends 'counted' | 'duplicate' | undefined> (
+  { id, org, feature, used, reserved, limit, remaining, window, duplicate, voided }: Counted, result: Result
+) {
+  const answer = { result, id, org, feature, used, reserved, limit, remaining, window: windowText(window), duplicate }
   return voided ? { ...answer, voided } : answer
 }

@@ -132,8 +132,8 @@ function orRefusal<T> (item: () => T): T | TollgateError {
 
 function wire (result: ItemResult, index: number) {
   if (result instanceof TollgateError) return { result: 'refused' as const, error: problemAt(result, index) }
-  if ('ok' in result) return { result: result.ok ? resultOf(result) : 'refused' as const, ...consumeAnswer(result) }
-  return { result: resultOf(result), ...reportAnswer(result) }
+  if ('ok' in result) return consumeAnswer(result, result.ok ? resultOf(result) : 'refused')
+  return reportAnswer(result, resultOf(result))
 }
 
 /** Whoever refused it knew the item only: `/n` becomes `/reports/3/n`. */

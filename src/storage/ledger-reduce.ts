@@ -229,12 +229,12 @@ function append (
 ): Recorded {
   const { op, grant, at } = it
   const { aggregate, limit } = reportable(grant)
-  const { counter, delta } = apply(state.tally, aggregate, use)
-  state.tally = { ...counter, reservedUntil: state.tally.reservedUntil }
+  const { counter: { used, reserved, version, lastAt }, delta } = apply(state.tally, aggregate, use)
+  state.tally = { used, reserved, version, lastAt, reservedUntil: state.tally.reservedUntil }
   touch(state, reduced)
   const { key, window } = state.wanted
   const recorded = {
-    usedAfter: counter.used, reservedAfter: counter.reserved, limitAfter: limit, delta, window, reason, duplicate: false, voided: false
+    usedAfter: used, reservedAfter: reserved, limitAfter: limit, delta, window, reason, duplicate: false, voided: false
   }
   if (op.idGiven) known.events.set(textOf(it, op.id), { fingerprint: op.fingerprint, recorded })
   reduced.events.push({ op, key, at, mode: use.mode, amount: use.amount, recorded, properties, refersTo: null, actor: null })
