@@ -108,14 +108,27 @@ export function decide (grant: Grant | null, counter: Counter, op: Op): Verdict 
   if (grant === null) return NOT_HELD
   const { limit } = grant
   const { used, reserved } = counter
-  const figures = { used, reserved, limit, remaining: remaining(limit, used + reserved), overage: over(limit, used) }
-  if (grant.type === 'boolean') return { ok: true, reason: 'granted', ...figures }
+  const reason = reasonOf(grant, counter, op)
+  return {
+    ok: reason !== 'limit_reached',
+    reason,
+    used,
+    reserved,
+    limit,
+    remaining: remaining(limit, used + reserved),
+    overage: over(limit, used)
+  }
+}
+
+function reasonOf (grant: Grant, counter: Counter, op: Op): AllowedReason | 'limit_reached' {
+  if (grant.type === 'boolean') return 'granted'
+  const { limit } = grant
+  const { used, reserved } = counter
   const after = total(counter, grant.aggregate, op)
-  if (limit === null) return { ok: true, reason: 'unlimited', ...figures }
-  if (after + reserved <= limit) return { ok: true, reason: 'within_limit', ...figures }
-  if (after <= used) return { ok: true, reason: 'no_increase', ...figures }
-  if (grant.overage) return { ok: true, reason: 'overage', ...figures }
-  return { ok: false, reason: 'limit_reached', ...figures }
+  if (limit === null) return 'unlimited'
+  if (after + reserved <= limit) return 'within_limit'
+  if (after <= used) return 'no_increase'
+  return grant.overage ? 'overage' : 'limit_reached'
 }
 
 /** Why an op that was counted was allowed, from what it left behind. */

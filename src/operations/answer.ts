@@ -35,9 +35,21 @@ export function answerOf (
   const { ok, reason, used, reserved, limit, remaining, overage } = known !== undefined && outage === null
     ? known
     : withoutLedger(stores, environment, feature, known)
-  const figures = { used, reserved, limit, remaining, overage }
-  const place = { org: org.name, feature, window: unknown ? null : window, permitsOverage: grant?.overage ?? false, at: now }
-  return { ok, reason, ...figures, ...place, degraded: outage !== null }
+  return {
+    ok,
+    reason,
+    used,
+    reserved,
+    limit,
+    remaining,
+    overage,
+    org: org.name,
+    feature,
+    window: unknown ? null : window,
+    permitsOverage: grant?.overage ?? false,
+    at: now,
+    degraded: outage !== null
+  }
 }
 
 /** The same, where neither store nor this process knows the org. */

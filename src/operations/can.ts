@@ -17,8 +17,8 @@ export interface Question {
  * May the org use `n` more of the feature now? Records nothing.
  * @throws TollgateError `org_not_found`, `invalid_amount`; `ledger_unavailable` where neither org nor feature is known here
  */
-export async function can (stores: Stores, { feature, ...question }: Question & { readonly feature: string }): Promise<Answer> {
-  const [answer] = await answers(stores, question, [parseFeature(feature, '?feature')])
+export async function can (stores: Stores, question: Question & { readonly feature: string }): Promise<Answer> {
+  const [answer] = await answers(stores, question, [parseFeature(question.feature, '?feature')])
   return answer as Answer
 }
 

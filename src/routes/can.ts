@@ -63,15 +63,17 @@ export const canRoutes: FastifyPluginAsyncTypebox = async app => {
       response: { 200: Type.Union([ExplainedVerdict, Verdicts], { description: 'The verdict', headers: rateLimitHeaders }), ...problems }
     }
   }, async ({ query: { org, feature, n, explain: why }, principal: { environment } }, reply) => {
-    const question = { environment, org, n: n === undefined ? WHOLE : parseAmount(n, '?n') }
+    const amount = n === undefined ? WHOLE : parseAmount(n, '?n')
     if (why === 'true') {
       if (typeof feature !== 'string') throw new TollgateError('invalid_request', 'explain is for one feature', { pointer: '?explain' })
-      const explained = await explain(app.stores, { ...question, feature })
+      const explained = await explain(app.stores, { environment, org, n: amount, feature })
       tellRateLimit(reply, explained.answer, explained.answer.at)
       return { ...verdictAnswer(explained.answer), explanation: explanationAnswer(explained) }
     }
-    if (typeof feature !== 'string') return { org, features: (await canAll(app.stores, question, feature)).map(verdictAnswer) }
-    const answer = await can(app.stores, { ...question, feature })
+    if (typeof feature !== 'string') {
+      return { org, features: (await canAll(app.stores, { environment, org, n: amount }, feature)).map(verdictAnswer) }
+    }
+    const answer = await can(app.stores, { environment, org, n: amount, feature })
     if (answer.reason !== 'ledger_unavailable') tellRateLimit(reply, answer, answer.at)
     return verdictAnswer(answer)
   })

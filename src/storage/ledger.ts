@@ -273,9 +273,10 @@ async function publish ({ stores, told }: LaneState, publications: readonly Publ
   const { mirror, mirrorAgeMaxMs, events } = stores
   if (mirror === undefined) return
   const untold = publications.map(publication => {
-    const before = told.get(publication.org)
-    const known = before?.version === publication.version && publication.confirmedAt - before.confirmedAt < mirrorAgeMaxMs / 2
-    return known ? { ...publication, version: null } : publication
+    const { org, version, counters, confirmedAt } = publication
+    const before = told.get(org)
+    const known = before?.version === version && confirmedAt - before.confirmedAt < mirrorAgeMaxMs / 2
+    return known ? { org, version: null, counters, confirmedAt } : publication
   })
   try {
     await mirror.publish(untold, Date.now())
