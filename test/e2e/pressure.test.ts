@@ -108,6 +108,8 @@ t.test('whatever a connection does, it ends, and others are served meanwhile', a
     act(connection)
     return { name, connection, ...expected }
   }))
+  // Where the service has read all that was asked, whoever takes nothing stays connected until the system gives up, after minutes.
+  t.teardown(() => { for (const { connection } of opened) connection.socket.destroy() })
   const readers = opened.filter(({ name }) => CASES[name]?.reads !== false)
   const seen = await meanwhile(Promise.all(readers.map(async ({ connection }) => await connection.closed)))
   for (const { name, connection, fromMs, answer } of readers) {
