@@ -104,12 +104,10 @@ async function meanwhile (work: Promise<unknown>): Promise<{ answered: number, f
 
 t.test('whatever a connection does, it ends, and others are served meanwhile', async t => {
   const opened = await Promise.all(Object.entries(CASES).map(async ([name, { reads, act, ...expected }]) => {
-    const connection = await rawConnection(service.port, reads)
+    const connection = await rawConnection(t, service.port, reads)
     act(connection)
     return { name, connection, ...expected }
   }))
-  // Where the service has read all that was asked, whoever takes nothing stays connected until the system gives up, after minutes.
-  t.teardown(() => { for (const { connection } of opened) connection.socket.destroy() })
   const readers = opened.filter(({ name }) => CASES[name]?.reads !== false)
   const seen = await meanwhile(Promise.all(readers.map(async ({ connection }) => await connection.closed)))
   for (const { name, connection, fromMs, answer } of readers) {
@@ -124,13 +122,13 @@ t.test('whatever a connection does, it ends, and others are served meanwhile', a
 
 t.test('a body without end is cut where it is too long', async t => {
   for (const [path, bytesMax] of [['/v1/report', 64 * 1024], ['/v1/push', 4 * MEGABYTE]] as const) {
-    const connection = await rawConnection(service.port)
+    const connection = await rawConnection(t, service.port)
     connection.socket.write(head(path, 'transfer-encoding: chunked'))
     const bytes = await flood(connection, `10000\r\n${' '.repeat(65_536)}\r\n`, 1024 * MEGABYTE)
     await connection.closed
     // What was taken lies in buffers of the system, on both sides.
     t.ok(bytes < bytesMax + 16 * MEGABYTE, `${path}: ${bytes} bytes were sent`)
-    const announced = await rawConnection(service.port)
+    const announced = await rawConnection(t, service.port)
     announced.socket.write(head(path, 'content-length: 1000000000'))
     await announced.closed
     t.match(announced.answers(), /^HTTP\/1.1 413 .*"code":"body_too_large"/s)
@@ -138,7 +136,7 @@ t.test('a body without end is cut where it is too long', async t => {
 })
 
 t.test('of requests that are sent all at once on one connection the first ones are answered, in order, and the rest is told to come back', async t => {
-  const connection = await rawConnection(service.port)
+  const connection = await rawConnection(t, service.port)
   connection.socket.write(CAN.repeat(400))
   await connection.closed
   const statuses = [...connection.answers().matchAll(/HTTP\/1.1 (\d+) /g)].map(([, status]) => status)
@@ -150,7 +148,7 @@ t.test('of requests that are sent all at once on one connection the first ones a
 t.test('no flood makes the process grow', async t => {
   const before = await metric('process_resident_memory_bytes')
   const seen = await meanwhile(Promise.all(Array.from({ length: 8 }, async (_, i) => {
-    const connection = await rawConnection(service.port, false)
+    const connection = await rawConnection(t, service.port, false)
     void flood(connection, (i % 2 === 0 ? DOCUMENT : CAN).repeat(1_000), 20 * MEGABYTE)
     await until('it is full', () => connection.socket.writableLength > 0, SLACK_MS).catch(() => {})
     connection.socket.destroy()
@@ -165,7 +163,7 @@ t.test('a thousand silent connections and a thousand more that find no place: si
   const opened: RawConnection[] = []
   const refused = (): RawConnection[] => opened.filter(({ socket, answers }) => socket.destroyed && answers() === '')
   await until('every place is taken', async () => {
-    opened.push(...await Promise.all(Array.from({ length: CONNECTIONS_MAX }, async () => await rawConnection(service.port))))
+    opened.push(...await Promise.all(Array.from({ length: CONNECTIONS_MAX }, async () => await rawConnection(t, service.port))))
     return refused().length >= CONNECTIONS_MAX
   }, FILLED_WITHIN_MS)
   await Promise.all(opened.map(async ({ closed }) => await closed))

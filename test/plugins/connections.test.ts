@@ -13,26 +13,25 @@ async function listening (t: Test, connectionBounds: Partial<ConnectionBounds>):
 
 t.test('where every place is taken the next one is refused, and idle ones are closed for those that come after', async t => {
   const { api, port } = await listening(t, { connectionsMax: 2 })
-  const used = await rawConnection(port)
+  const used = await rawConnection(t, port)
   used.socket.write(HEALTH)
   await until('it has its answer', () => used.answers().endsWith('{"ok":true}'))
-  const silent = await rawConnection(port)
+  const silent = await rawConnection(t, port)
   await until('both are counted', async () => /^tollgate_http_connections 2$/m.test(await api.metrics.registry.metrics()))
-  const refused = await rawConnection(port)
+  const refused = await rawConnection(t, port)
   await refused.closed
   t.equal(refused.answers(), '')
   await used.closed
   t.notOk(silent.socket.destroyed, 'what may be about to ask is not idle')
-  const next = await rawConnection(port)
+  const next = await rawConnection(t, port)
   next.socket.write(HEALTH)
   await until('it is served', () => next.answers().endsWith('{"ok":true}'))
   t.match(await api.metrics.registry.metrics(), /^tollgate_http_connections_refused_total 1$/m)
-  for (const { socket } of [silent, next]) socket.destroy()
 })
 
 t.test('who does not take a file does not keep the process from stopping', async t => {
   const { api, port } = await listening(t, { drainTimeoutMs: 1_000 })
-  const { socket } = await rawConnection(port, false)
+  const { socket } = await rawConnection(t, port, false)
   socket.write('GET /docs/static/swagger-ui-bundle.js HTTP/1.1\r\nhost: x\r\n\r\n'.repeat(50))
   await until('it has its first answers', () => socket.readableLength > 0)
   const startedAt = performance.now()
