@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { within } from '../../src/storage/database.ts'
 import type { Api } from '../e2e/api.ts'
 import { inBackground } from '../e2e/callers.ts'
 import { pick, pickWeighted, type Random, randomOf } from '../e2e/random.ts'
@@ -14,6 +15,8 @@ const PAUSE_MS = { reporter: 40, reader: 30, retry: 100 }
 const [AGAIN_ONE_IN, GIVEN_UP_ONE_IN] = [4, 10]
 /** Of so many callers one waits for all there is to hear. */
 const PATIENT_ONE_IN = 4
+/** Many times what it takes once all is mended. */
+const ANSWERED_WITHIN_MS = 40_000
 
 /** Not counted, and never will be. */
 const REFUSALS = ['ledger_unavailable', 'overloaded', 'stopping']
@@ -21,20 +24,32 @@ const REFUSALS = ['ledger_unavailable', 'overloaded', 'stopping']
 const PASSING = [...REFUSALS, 'outcome_unknown']
 
 export interface Traffic {
-  /** Ends once every piece of work has its answer. */
+  /** Ends once every piece of work has its answer. Rejects with those that find none, and gives them up. */
   stop (): Promise<void>
+}
+
+interface Tried {
+  readonly call: Call
+  readonly attempts: Attempt[]
+}
+
+interface Place {
+  readonly world: World
+  /** What has no answer yet. Whatever is taken out is given up. */
+  readonly underWay: Set<Tried>
 }
 
 /** Reporters who try until they are answered, and readers, on all replicas. */
 export function traffic (world: World, orgs: readonly string[], history: History, seed: number): Traffic {
   const randoms = Array.from({ length: REPORTERS + READERS }, (_, caller) => randomOf(seed * 1_000 + caller))
+  const place: Place = { world, underWay: new Set() }
   const correctable = new Map(orgs.map((org): [string, string[]] => [org, []]))
   const reporters = inBackground(REPORTERS, async (caller, n) => {
     const random = randoms[caller] as Random
     const org = pick(random, orgs)
     const known = correctable.get(org) as string[]
     const operation = pickWeighted(random, OPERATIONS)
-    const done = await work(world, { random, org, id: `${caller}-${n}`, earlier: operation.corrects ? known.pop() : undefined }, operation)
+    const done = await work(place, { random, org, id: `${caller}-${n}`, earlier: operation.corrects ? known.pop() : undefined }, operation)
     history.works.push(...done)
     for (const { call, attempts } of done) if (call.correctable && attempts.some(isCounted)) known.push(call.event as string)
     await sleep(random(2 * PAUSE_MS.reporter))
@@ -45,29 +60,39 @@ export function traffic (world: World, orgs: readonly string[], history: History
     history.reads.push(await read(api, { org: pick(random, orgs), feature: pick(random, FEATURES), exact: false, unheld: false }))
     await sleep(random(2 * PAUSE_MS.reader))
   })
-  return { stop: async () => { await Promise.all([reporters.stop(), readers.stop()]) } }
+  return {
+    stop: async () => {
+      await within(ANSWERED_WITHIN_MS, Promise.all([reporters.stop(), readers.stop()])).catch(cause => {
+        const waiting = [...place.underWay].map(({ call, attempts }) => ({ call, attempts: attempts.length, last: attempts.at(-1) }))
+        place.underWay.clear()
+        throw new Error(`callers did not come to their end, of whom these wait: ${JSON.stringify(waiting)}`, { cause })
+      })
+    }
+  }
 }
 
 /** Does one thing, and what follows from it. */
-async function work (world: World, asked: Asked, operation: Operation, follows = false): Promise<Work[]> {
+async function work (place: Place, asked: Asked, operation: Operation, follows = false): Promise<Work[]> {
   const call = operation.call(asked)
   if (call === undefined) return []
-  const attempts = await attemptsOf(world, asked.random, call, follows)
+  const attempts = await attemptsOf(place, asked.random, call, follows)
   const done = { operation: operation.name, org: asked.org, call, attempts }
   const { next } = operation
-  return attempts.some(isCounted) && next !== undefined ? [done, ...await work(world, asked, next(asked), true)] : [done]
+  return attempts.some(isCounted) && next !== undefined ? [done, ...await work(place, asked, next(asked), true)] : [done]
 }
 
 /**
  * Sends a request until it is answered, each time to any replica, and sometimes once more.
  * @param persists what is held is let go in the end, so that nothing is held when all is over
  */
-async function attemptsOf (world: World, random: Random, { path, body }: Call, persists: boolean): Promise<Attempt[]> {
-  const attempts: Attempt[] = []
+async function attemptsOf ({ world, underWay }: Place, random: Random, call: Call, persists: boolean): Promise<Attempt[]> {
+  const tried: Tried = { call, attempts: [] }
+  const { attempts } = tried
   const givesUp = random(GIVEN_UP_ONE_IN) === 0 && !persists
   let answersWanted = random(AGAIN_ONE_IN) === 0 ? 2 : 1
-  while (answersWanted > 0) {
-    const last = await attempt(async () => await anyApi(world, random).post(path, body))
+  underWay.add(tried)
+  while (answersWanted > 0 && underWay.has(tried)) {
+    const last = await attempt(async () => await anyApi(world, random).post(call.path, call.body))
     attempts.push(last)
     const { answer } = last
     if (isCounted(last)) answersWanted -= 1
@@ -75,6 +100,7 @@ async function attemptsOf (world: World, random: Random, { path, body }: Call, p
     else if (givesUp && attempts.every(isRefusal)) break
     else await sleep(PAUSE_MS.retry)
   }
+  underWay.delete(tried)
   return attempts
 }
 

@@ -62,7 +62,8 @@ export async function faultRound (t: Scope, { on, replicas, faults, seed, named 
   await storm(world, planOf(world, kinds, faults - first, seed + 1), happened)
   await sleep(SETTLED_MS)
   await readAll(world, history, false)
-  await callers.stop()
+  await callers.stop().catch(cause => { throw new Error(`${(cause as Error).message}; ${lastWords(world)}`, { cause }) })
+  progress('every caller has its answer')
   await sleep(LEFT_MS)
   await readAll(world, history, true)
   await publishesAgain(world)
@@ -71,6 +72,10 @@ export async function faultRound (t: Scope, { on, replicas, faults, seed, named 
   const failedPublishes = world.replicas.flatMap(({ unpublishedAt }) => [...unpublishedAt])
   const seconds = Math.round((Date.now() - started) / 1_000)
   return { ...judge({ history, rows, happenings, failedPublishes, onlyRedis }), happenings, seconds }
+}
+
+function lastWords ({ replicas }: World): string {
+  return replicas.map(({ name, output }) => `the last words of ${name}: ${output().slice(-LAST_WORDS)}`).join('; ')
 }
 
 async function prepare ({ replicas }: World): Promise<void> {
