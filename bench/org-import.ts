@@ -12,7 +12,6 @@ import { privateRedis } from '../test/fixtures/redis.ts'
 const ROWS = Number(process.argv[2] ?? 100_000)
 const LINES_AT_ONCE = 1_000
 const POLL_MS = 200
-const LISTENING_WITHIN_MS = 60_000
 
 interface Progress {
   readonly id: string
@@ -25,10 +24,10 @@ interface Progress {
 }
 
 async function main (scope: Scope): Promise<void> {
-  await measure('embedded', await serve(scope, { listeningWithinMs: LISTENING_WITHIN_MS }))
+  await measure('embedded', await serve(scope))
   const { url: DATABASE_URL } = await privatePostgres(scope, { fsync: true })
   const { url: REDIS_URL } = await privateRedis(scope)
-  await measure('PostgreSQL + Redis', await serve(scope, { env: { DATABASE_URL, REDIS_URL }, listeningWithinMs: LISTENING_WITHIN_MS }))
+  await measure('PostgreSQL + Redis', await serve(scope, { env: { DATABASE_URL, REDIS_URL } }))
 }
 
 async function measure (name: string, { url, pid, kill }: Service): Promise<void> {

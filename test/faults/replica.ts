@@ -7,7 +7,6 @@ import { type Api, apiOf } from '../e2e/api.ts'
 
 /** As a supervisor does, where a store is away at the start. */
 const START_ATTEMPTS = 20
-const LISTENING_WITHIN_MS = 60_000
 const START_DELAY_MS = 200
 const SOCKETS = 50
 /** Longer than a process takes that drains. */
@@ -84,7 +83,7 @@ function lifeOf (t: Scope, env: Record<string, string>, onLine: (line: string) =
     start: async () => {
       for (let attempt = 1; ; attempt += 1) {
         try {
-          return (service = await serve({ teardown: stop => ends.push(stop) }, { env, listeningWithinMs: LISTENING_WITHIN_MS, onLine }))
+          return (service = await serve({ teardown: stop => ends.push(stop) }, { env, onLine }))
         } catch (error) {
           await end()
           if (attempt === START_ATTEMPTS) throw error

@@ -65,6 +65,8 @@ t.test('a master that was replaced and answers again is left, also by those who 
   old.pause()
   const master = await replaced(old)
   await until('the mirror has left', async () => await connections(master) === 1)
+  // It may still be saying hello there.
+  await until('it is served', async () => await mirror.ping().then(() => true))
   // Nobody tells it that it is a master no more.
   freezeSentinels(t)
   old.resume()
