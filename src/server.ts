@@ -40,8 +40,10 @@ function refuse (error: ConfigProblems | FolderInUse): never {
   process.exit(2)
 }
 
-async function openDatabase ({ databaseUrl, dataDir }: Config, patienceMs: number): Promise<Database> {
-  if (databaseUrl !== undefined) return postgresDatabase(databaseUrl)
+async function openDatabase (
+  { databaseUrl, dataDir }: Config, patienceMs: number, onAbandoned: (transactions: number) => void
+): Promise<Database> {
+  if (databaseUrl !== undefined) return postgresDatabase(databaseUrl, onAbandoned)
   for (const deadline = performance.now() + patienceMs; ;) {
     try {
       return await pgliteDatabase(dataDir)
@@ -66,8 +68,12 @@ async function start (env: NodeJS.ProcessEnv, hosting: Hosting): Promise<void> {
   const { logger, flushSync } = openLog({ to: logToStderr ? 2 : 1, level: config.logLevel, onLost: metrics.logLineLost })
   const warn = (error: unknown, message: string): void => logger.warn({ err: loggable(error) }, message)
   const { redisUrl, mirrorMaxAgeMs } = config
+  const onAbandoned = (transactions: number): void => {
+    metrics.transactionsAbandoned(transactions)
+    logger.warn({ transactions }, 'ended transactions that held locks and whose process was not heard of any more')
+  }
   const stores = await openStores({
-    database: await openDatabase(config, folderPatienceMs),
+    database: await openDatabase(config, folderPatienceMs, onAbandoned),
     mirrorFor: redisUrl === undefined
       ? undefined
       : ledgerId => redisMirror({ url: redisUrl, ledgerId, ageMaxMs: mirrorMaxAgeMs, onError: error => warn(error, 'the mirror is away') }),

@@ -19,6 +19,8 @@ export interface Metrics extends StoreEvents {
   connectionRefused (): void
   /** Deleted for their age. */
   eventsPruned (events: number): void
+  /** Ended, as their process was not heard of any more. */
+  transactionsAbandoned (transactions: number): void
   /** @param waiting reads the length of the ledger's queue */
   watchQueue (waiting: () => number): void
 }
@@ -48,6 +50,7 @@ export function createMetrics (warn: (error: unknown, message: string) => void):
   const mirrorRead = {
     hit: mirrorReads.labels('hit'), stale: mirrorReads.labels('stale'), failed: mirrorReads.labels('failed'), skipped: mirrorReads.labels('skipped')
   }
+  const abandoned = counter('ledger_abandoned_transactions_total', 'Transactions ended whose process was not heard of any more')
   const drift = counter('mirror_drift_total', 'Mirror entries found to lag behind the ledger')
   const failedPublishes = counter('mirror_publish_failures_total', 'Publications that the mirror did not take')
   const degraded = counter('degraded_answers_total', 'Answers without the ledger, by policy of the feature', ['policy'])
@@ -78,6 +81,7 @@ export function createMetrics (warn: (error: unknown, message: string) => void):
     uncountedRequest: () => uncounted.inc(),
     logLineLost: () => lostLines.inc(),
     eventsPruned: events => pruned.inc(events),
+    transactionsAbandoned: transactions => abandoned.inc(transactions),
     watchQueue: waiting => {
       const gauge: Gauge = new Gauge({
         name: 'tollgate_ledger_waiting_events',

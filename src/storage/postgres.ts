@@ -1,5 +1,6 @@
 import type postgres from 'postgres'
-import { CallTimeout, type Database, type Lane, type Result } from './database.ts'
+import { CallTimeout, type Database, type Lane, type Result, type Session } from './database.ts'
+import { abandonedTransactions } from './postgres-abandoned.ts'
 import { CLOSE_TIMEOUT_SECONDS, connect, session } from './postgres-client.ts'
 import { postgresTransactions } from './postgres-transactions.ts'
 
@@ -8,8 +9,11 @@ const CONNECTIONS_MAX = 6
 /** What postgres.js and sockets say of a connection that has gone. */
 const LOST = new Set(['CONNECTION_CLOSED', 'CONNECTION_DESTROYED', 'CONNECT_TIMEOUT', 'ECONNRESET', 'EPIPE'])
 
-/** @param url `postgres://user:password@host:port/database` */
-export function postgresDatabase (url: string): Database {
+/**
+ * @param url `postgres://user:password@host:port/database`
+ * @param onAbandoned told how many transactions were ended that held locks and whose process was not heard of any more
+ */
+export function postgresDatabase (url: string, onAbandoned: (transactions: number) => void = () => {}): Database {
   let pool = connect(url, CONNECTIONS_MAX)
   const transactions = postgresTransactions(url)
 
@@ -31,10 +35,29 @@ export function postgresDatabase (url: string): Database {
     }
   }
 
+  const run: Session['run'] = async statements => await onPool(async used => await session(used).run(statements))
+  const failed = abandonedTransactions({ run }, onAbandoned)
+
+  async function heeded<T> (work: () => Promise<T>): Promise<T> {
+    try {
+      return await work()
+    } catch (error) {
+      failed(error)
+      throw error
+    }
+  }
+
   return {
-    run: async statements => await onPool(async used => await session(used).run(statements)),
-    transaction: transactions.run,
-    lane: () => lane(connect(url, 1)),
+    run: async statements => await heeded(async () => await run(statements)),
+    transaction: async (work, timeoutMs) => await heeded(async () => await transactions.run(work, timeoutMs)),
+    lane: () => {
+      const { run, alone, close } = lane(connect(url, 1))
+      return {
+        run: async statements => await heeded(async () => await run(statements)),
+        alone: async statement => await heeded(async () => await alone(statement)),
+        close
+      }
+    },
     ping: async () => {
       const own = lane(connect(url, 1))
       await own.run([{ text: 'select 1', params: [] }]).finally(() => { void own.close() })

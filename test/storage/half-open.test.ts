@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
+import postgres from 'postgres'
 import t from 'tap'
 import { freshDatabase, postgresMissing } from '../fixtures/postgres.ts'
 import { tcpProxy } from '../fixtures/proxy.ts'
@@ -46,6 +47,54 @@ t.test('what is under way on a living connection ends well when a dead one is fo
   const alive = sleepSeconds(3)
   await dead
   await t.resolves(alive)
+})
+
+// The driver asks for the types of a statement's parameters before it sends them. Meanwhile the server waits for it as for the rest of a
+// statement, and none of its timeouts counts that: not the statement's, nor that of an idle transaction.
+t.test('who died without a word in the middle of a statement does not keep its locks', { skip: postgresMissing, buffered: true }, async t => {
+  const url = await freshDatabase(t)
+  const proxy = await tcpProxy(t, Number(new URL(url).port))
+  let ended = 0
+  const dying = openPostgres(t, proxy.url(url))
+  const other = openPostgres(t, url, transactions => { ended += transactions })
+  await other.run([{ text: 'create table locked as select 1 as id', params: [] }])
+  const lock = { text: 'select id from locked for update', params: [] }
+  const inTheMiddle = async (): Promise<boolean> => {
+    const [found] = await other.run([{
+      text: "select 1 from pg_stat_activity where query like '%in the middle%' and wait_event = 'ClientRead' and pid <> pg_backend_pid()", params: []
+    }])
+    return found?.rows.length === 1
+  }
+  await t.rejects(dying.transaction(async session => {
+    await session.run([lock])
+    proxy.delay(60_000)
+    const unheard = session.run([{ text: 'select $1::text as "in the middle"', params: ['a'] }])
+    await until('the server waits', inTheMiddle)
+    proxy.strand()
+    await unheard
+  }), { name: 'CallTimeout' })
+  await until('somebody else has the lock', async () => await other.run([lock]).then(() => true), WITHIN_MS)
+  t.equal(ended, 1, 'and says so')
+})
+
+t.test('who is not of Tollgate keeps a lock for as long as they like', { skip: postgresMissing, buffered: true }, async t => {
+  const url = await freshDatabase(t)
+  const ours = openPostgres(t, url, () => t.fail('it was ended'))
+  const watcher = openPostgres(t, url)
+  await ours.run([{ text: 'create table locked as select 1 as id', params: [] }])
+  const stranger = postgres(url, { max: 1, onnotice: () => {} })
+  t.teardown(async () => await stranger.end())
+  await stranger.begin(async sql => {
+    await sql`select id from locked for update`
+    await t.rejects(ours.run([{ text: 'select id from locked for update', params: [] }]), { code: '57014' })
+    await until('it was looked for', async () => {
+      const [found] = await watcher.run([{
+        text: "select 1 from pg_stat_activity where query like 'select pg_terminate_backend%' and application_name = 'tollgate' and state = 'idle'", params: []
+      }])
+      return found?.rows.length === 1
+    })
+    t.strictSame([...await sql`select id from locked`], [{ id: 1 }])
+  })
 })
 
 t.test('something before Postgres that accepts connections and ends them is refused soon, and not asked again and again', { buffered: true }, async t => {
