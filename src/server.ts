@@ -40,10 +40,8 @@ function refuse (error: ConfigProblems | FolderInUse): never {
   process.exit(2)
 }
 
-async function openDatabase (
-  { databaseUrl, dataDir }: Config, patienceMs: number, onAbandoned: (transactions: number) => void
-): Promise<Database> {
-  if (databaseUrl !== undefined) return postgresDatabase(databaseUrl, onAbandoned)
+async function openDatabase ({ databaseUrl, dataDir }: Config, patienceMs: number): Promise<Database> {
+  if (databaseUrl !== undefined) return postgresDatabase(databaseUrl)
   for (const deadline = performance.now() + patienceMs; ;) {
     try {
       return await pgliteDatabase(dataDir)
@@ -68,12 +66,8 @@ async function start (env: NodeJS.ProcessEnv, hosting: Hosting): Promise<void> {
   const { logger, flushSync } = openLog({ to: logToStderr ? 2 : 1, level: config.logLevel, onLost: metrics.logLineLost })
   const warn = (error: unknown, message: string): void => logger.warn({ err: loggable(error) }, message)
   const { redisUrl, mirrorMaxAgeMs } = config
-  const onAbandoned = (transactions: number): void => {
-    metrics.transactionsAbandoned(transactions)
-    logger.warn({ transactions }, 'ended transactions that held locks and whose process was not heard of any more')
-  }
   const stores = await openStores({
-    database: await openDatabase(config, folderPatienceMs, onAbandoned),
+    database: await openDatabase(config, folderPatienceMs),
     mirrorFor: redisUrl === undefined
       ? undefined
       : ledgerId => redisMirror({ url: redisUrl, ledgerId, ageMaxMs: mirrorMaxAgeMs, onError: error => warn(error, 'the mirror is away') }),
@@ -89,7 +83,8 @@ async function start (env: NodeJS.ProcessEnv, hosting: Hosting): Promise<void> {
   const app = await buildApp({
     stores, metrics, adminKey, openEnvironment, publicUrl, manualCheckoutInLive, rateLimit, connectionBounds, logger, version
   })
-  const jobs = startJobs(stores, { eventsKeptDays: config.eventsKeptDays, eventsPruned: metrics.eventsPruned, warn })
+  const { eventsPruned, transactionsAbandoned } = metrics
+  const jobs = startJobs(stores, { eventsKeptDays: config.eventsKeptDays, eventsPruned, transactionsAbandoned, warn })
   app.addHook('onClose', async () => {
     await jobs.stop()
     rateLimit?.redis?.close()

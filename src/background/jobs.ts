@@ -8,6 +8,8 @@ import { PRUNE_EVERY_MS, pruneEvents } from './retention.ts'
 import { tidyReservations } from './reservations.ts'
 import { type MappingPlace, mapSegmentEvents, sweepSegmentEvents } from './segment.ts'
 
+/** Whoever needs their locks is refused until then. */
+const END_ABANDONED_EVERY_MS = 5_000
 const SWEEP_CLOCKS_EVERY_MS = 60_000
 /** Soon, also after a start: what was deleted should be gone. */
 const PURGE_ORGS_EVERY_MS = 5_000
@@ -26,14 +28,20 @@ export interface JobsOptions {
   readonly eventsKeptDays: number | undefined
   /** Told how many were deleted for their age, page by page. */
   readonly eventsPruned: (events: number) => void
+  /** Told how many were ended whose process was not heard of any more; not of none. */
+  readonly transactionsAbandoned: (transactions: number) => void
   /** Told about failures that no caller hears of. */
   readonly warn: (error: unknown, message: string) => void
 }
 
 /** Everything that happens without being asked for. */
-export function startJobs (stores: Stores, { eventsKeptDays, eventsPruned, warn }: JobsOptions): Loop {
+export function startJobs (stores: Stores, { eventsKeptDays, eventsPruned, transactionsAbandoned, warn }: JobsOptions): Loop {
   let mapped: MappingPlace | undefined
   const jobs = [
+    every(END_ABANDONED_EVERY_MS, async () => {
+      const ended = await stores.endAbandoned()
+      if (ended > 0) transactionsAbandoned(ended)
+    }, error => warn(error, 'abandoned transactions could not be looked for')),
     every(SWEEP_CLOCKS_EVERY_MS, async signal => await sweepClocks(stores, Date.now(), signal),
       error => warn(error, 'test clocks could not be swept')),
     every(PURGE_ORGS_EVERY_MS, async signal => await purgeDeletedOrgs(stores, signal),

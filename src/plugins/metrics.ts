@@ -81,7 +81,10 @@ export function createMetrics (warn: (error: unknown, message: string) => void):
     uncountedRequest: () => uncounted.inc(),
     logLineLost: () => lostLines.inc(),
     eventsPruned: events => pruned.inc(events),
-    transactionsAbandoned: transactions => abandoned.inc(transactions),
+    transactionsAbandoned: transactions => {
+      abandoned.inc(transactions)
+      warn(new Error('their process was not heard of any more'), `ended ${transactions} transactions that held locks`)
+    },
     watchQueue: waiting => {
       const gauge: Gauge = new Gauge({
         name: 'tollgate_ledger_waiting_events',

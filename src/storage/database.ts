@@ -45,6 +45,11 @@ export interface Database extends Session {
   lane (): Lane
   /** Resolves if anybody is there to answer, however busy: it waits for nobody else's statement. */
   ping (): Promise<void>
+  /**
+   * Ends transactions of Tollgate, of any process, whose process was not heard of for 5 seconds: nobody else can have their locks.
+   * @returns how many; 0 of the embedded ledger, where there is no other process
+   */
+  endAbandoned (): Promise<number>
   close (): Promise<void>
 }
 

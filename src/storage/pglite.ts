@@ -30,6 +30,7 @@ export async function pgliteDatabase (folder: string): Promise<Database> {
     lane: () => laneOf(direct, single),
     // It lives in this process, and takes what it is asked in turns.
     ping: async () => {},
+    endAbandoned: async () => 0,
     close: async () => {
       await single(async () => await worker.stop())
       unlock()

@@ -1,6 +1,5 @@
 import type postgres from 'postgres'
-import { CallTimeout, type Database, type Lane, type Result, type Session } from './database.ts'
-import { abandonedTransactions } from './postgres-abandoned.ts'
+import { CallTimeout, type Database, type Lane, type Result, type Statement } from './database.ts'
 import { CLOSE_TIMEOUT_SECONDS, connect, session } from './postgres-client.ts'
 import { postgresTransactions } from './postgres-transactions.ts'
 
@@ -9,11 +8,26 @@ const CONNECTIONS_MAX = 6
 /** What postgres.js and sockets say of a connection that has gone. */
 const LOST = new Set(['CONNECTION_CLOSED', 'CONNECTION_DESTROYED', 'CONNECT_TIMEOUT', 'ECONNRESET', 'EPIPE'])
 
+/** As long as a transaction may be idle. */
+const UNHEARD_SECONDS = 5
+/** Longer than any statement of ours takes that answers with more than a connection takes at once. */
+const UNREAD_SECONDS = 30
+
 /**
- * @param url `postgres://user:password@host:port/database`
- * @param onAbandoned told how many transactions were ended that held locks and whose process was not heard of any more
+ * A server whose client is gone waits for the rest of a statement, or for its answer to be read, and counts that neither as the
+ * statement's time nor as an idle transaction's: of its settings only `transaction_timeout` would, which PostgreSQL 17 brought. Until TCP
+ * gives up, after two hours or never, nobody else could have its locks. `docs/adr/0073-abandoned-transactions.md`
  */
-export function postgresDatabase (url: string, onAbandoned: (transactions: number) => void = () => {}): Database {
+const END_ABANDONED: Statement = {
+  text: `select pg_terminate_backend(pid) from pg_stat_activity
+    where application_name = 'tollgate' and usename = current_user and datname = current_database() and pid <> pg_backend_pid()
+      and xact_start is not null and (wait_event = 'ClientRead' and query_start < clock_timestamp() - interval '${UNHEARD_SECONDS} s'
+        or wait_event = 'ClientWrite' and query_start < clock_timestamp() - interval '${UNREAD_SECONDS} s')`,
+  params: []
+}
+
+/** @param url `postgres://user:password@host:port/database` */
+export function postgresDatabase (url: string): Database {
   let pool = connect(url, CONNECTIONS_MAX)
   const transactions = postgresTransactions(url)
 
@@ -35,33 +49,17 @@ export function postgresDatabase (url: string, onAbandoned: (transactions: numbe
     }
   }
 
-  const run: Session['run'] = async statements => await onPool(async used => await session(used).run(statements))
-  const failed = abandonedTransactions({ run }, onAbandoned)
-
-  async function heeded<T> (work: () => Promise<T>): Promise<T> {
-    try {
-      return await work()
-    } catch (error) {
-      failed(error)
-      throw error
-    }
-  }
+  const run: Database['run'] = async statements => await onPool(async used => await session(used).run(statements))
 
   return {
-    run: async statements => await heeded(async () => await run(statements)),
-    transaction: async (work, timeoutMs) => await heeded(async () => await transactions.run(work, timeoutMs)),
-    lane: () => {
-      const { run, alone, close } = lane(connect(url, 1))
-      return {
-        run: async statements => await heeded(async () => await run(statements)),
-        alone: async statement => await heeded(async () => await alone(statement)),
-        close
-      }
-    },
+    run,
+    transaction: transactions.run,
+    lane: () => lane(connect(url, 1)),
     ping: async () => {
       const own = lane(connect(url, 1))
       await own.run([{ text: 'select 1', params: [] }]).finally(() => { void own.close() })
     },
+    endAbandoned: async () => (await run([END_ABANDONED]))[0]?.rows.length ?? 0,
     close: async () => { await Promise.all([pool.end({ timeout: CLOSE_TIMEOUT_SECONDS }), transactions.close()]) }
   }
 }

@@ -86,6 +86,8 @@ export interface Stores {
   readonly events: StoreEvents
   /** Tells the mirror, with everything else that waits to be told, what the ledger has just answered. Nobody waits for it. */
   confirm (publication: Publication): void
+  /** Ends transactions whose process was not heard of any more. @returns how many */
+  endAbandoned (): Promise<number>
   close (): Promise<void>
 }
 
@@ -140,6 +142,7 @@ export async function openStores ({ database: unwatched, mirrorFor, mirrorAgeMax
     secret,
     events,
     confirm: publication => { confirm?.(publication).catch(events.publishFailed) },
+    endAbandoned: async () => await database.endAbandoned(),
     close: async () => {
       await writer.close()
       await mirror?.close()

@@ -33,6 +33,7 @@ export function countedDatabase (database: Database): CountedDatabase {
         }
       },
       ping: async () => await database.ping(),
+      endAbandoned: async () => await counted(async () => await database.endAbandoned()),
       close: async () => await counted(async () => await database.close())
     }
   }

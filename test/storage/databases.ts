@@ -34,8 +34,8 @@ export const databaseKinds: readonly DatabaseKind[] = [
   }
 ]
 
-export function openPostgres (t: Scope, url: string, onAbandoned?: (transactions: number) => void): Database {
-  const database = postgresDatabase(url, onAbandoned)
+export function openPostgres (t: Scope, url: string): Database {
+  const database = postgresDatabase(url)
   t.teardown(async () => await database.close())
   return database
 }
