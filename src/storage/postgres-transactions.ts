@@ -87,10 +87,9 @@ function ownConnection (url: string): OwnConnection {
       let closesBefore: number | undefined
       return {
         run: async statements => {
-          if (closesBefore !== undefined && closes !== closesBefore) {
-            isLost = true
-            throw new Error('the connection was lost within a transaction')
-          }
+          isLost ||= closesBefore !== undefined && closes !== closesBefore
+          // That alone rolls it back: nobody waits for a rollback to be answered.
+          if (isLost) throw new Error('the connection was lost within a transaction')
           try {
             const results = await run(statements)
             closesBefore ??= closes

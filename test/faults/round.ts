@@ -10,7 +10,7 @@ import { LEFT_MS } from './operations.ts'
 import { FEATURES, HELD, PLANS } from './plans.ts'
 import { read, traffic } from './reporters.ts'
 import { type Happening, planOf, storm } from './storm.ts'
-import { openWorld, type World, type WorldName } from './world.ts'
+import { lastWords, openWorld, type World, type WorldName } from './world.ts'
 
 /** Only reported for in the end; nobody judges it. */
 const LAST = 'org:last'
@@ -21,8 +21,6 @@ const CALM_MS = 500
 /** When all that callers were answered must be in every read, however Redis has failed. */
 const SETTLED_MS = 2_000
 const READY_WITHIN_MS = 10_000
-/** Characters of a log, where something went wrong. */
-const LAST_WORDS = 3_000
 
 export interface RoundOptions {
   readonly on: WorldName
@@ -74,10 +72,6 @@ export async function faultRound (t: Scope, { on, replicas, faults, seed, named 
   return { ...judge({ history, rows, happenings, failedPublishes, onlyRedis }), happenings, seconds }
 }
 
-function lastWords ({ replicas }: World): string {
-  return replicas.map(({ name, output }) => `the last words of ${name}: ${output().slice(-LAST_WORDS)}`).join('; ')
-}
-
 async function prepare ({ replicas }: World): Promise<void> {
   const apis = replicas.map(({ apis }) => apis[1] as Api)
   const [api] = apis as [Api]
@@ -98,8 +92,8 @@ async function readAll ({ replicas }: World, { reads }: History, unheld: boolean
 }
 
 /** However Redis has failed, each replica finds it again: a report is told to the mirror. */
-async function publishesAgain ({ replicas }: World): Promise<void> {
-  for (const { name, apis, output } of replicas) {
+async function publishesAgain (world: World): Promise<void> {
+  for (const { name, apis } of world.replicas) {
     const api = apis[1] as Api
     let said = ''
     const told = until(`${name} tells the mirror`, async () => {
@@ -108,6 +102,6 @@ async function publishesAgain ({ replicas }: World): Promise<void> {
       said = `${text} ${(await api.get('/readyz')).text}`
       return status === 200 && await failedPublishes([api]) === before
     }, READY_WITHIN_MS)
-    await told.catch(cause => { throw new Error(`${name} was last heard to say ${said}; ${output().slice(-LAST_WORDS)}`, { cause }) })
+    await told.catch(cause => { throw new Error(`${name} was last heard to say ${said}; ${lastWords(world)}`, { cause }) })
   }
 }

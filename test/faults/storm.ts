@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { pick, type Random, randomOf } from '../e2e/random.ts'
 import { type Fault, isOfRedis, isShared } from './faults.ts'
 import type { Replica } from './replica.ts'
-import type { World } from './world.ts'
+import { lastWords, type World } from './world.ts'
 
 const AT_ONCE_MAX = 2
 const GAP_MAX_MS = 600
@@ -73,7 +73,7 @@ async function befall (world: World, { fault, replica, lastsMs, seed }: Planned,
     await sleep(lastsMs)
     await fault.mend(scene)
   } catch (cause) {
-    throw new Error(`${name} could not be mended: ${(cause as Error).message}`, { cause })
+    throw new Error(`${name} could not be mended: ${(cause as Error).message}; ${lastWords(world)}`, { cause })
   }
   happened({ name, ofRedis: isOfRedis(fault), from, until: Date.now() })
 }

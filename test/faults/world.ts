@@ -8,6 +8,9 @@ import { clusterGroup, type RedisGroup, sentinelGroup } from './redis-group.ts'
 import { type RedisPlace, redisPlace } from './redis-place.ts'
 import { type Replica, startReplica } from './replica.ts'
 
+/** Characters of a log. */
+const LAST_WORDS = 3_000
+
 /** What runs, and can break. */
 export interface World {
   readonly replicas: readonly Replica[]
@@ -39,6 +42,11 @@ export function worldMissing (name: WorldName): string | false {
 
 export async function openWorld (t: Scope, name: WorldName, replicas: number): Promise<World> {
   return await WORLDS[name](t, replicas)
+}
+
+/** For where something went wrong. */
+export function lastWords ({ replicas }: World): string {
+  return replicas.map(({ name, output }) => `the last words of ${name}: ${output().slice(-LAST_WORDS)}`).join('; ')
 }
 
 /** Replicas on one Postgres, and one Redis or several; each way between two of them can fail by itself. */
