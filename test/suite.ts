@@ -22,6 +22,7 @@ const WAITING = [
   'test/storage/half-open.test.ts',
   'test/operations/outage.test.ts',
   'test/operations/mirror-yield.test.ts',
+  'test/background/abandoned.test.ts',
   'test/storage/ledger-patience.test.ts',
   'test/storage/watched.test.ts',
   'test/e2e/failover.test.ts',
