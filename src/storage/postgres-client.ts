@@ -3,6 +3,8 @@ import postgres from 'postgres'
 import { type Result, type Session, type Statement, within } from './database.ts'
 import { SESSION_SETTINGS, WAIT_SETTINGS } from './session-settings.ts'
 
+/** By it Tollgate's sessions are told from others. */
+export const APPLICATION_NAME = 'tollgate'
 const CONNECT_TIMEOUT_SECONDS = 3
 /** The server gives up first, at 5 s; this is for a server that does not answer at all. */
 export const CALL_TIMEOUT_MS = 6_000
@@ -26,7 +28,7 @@ export function connect (url: string, connectionsMax: number, onClose: () => voi
     // Retry at once: whoever asks has a deadline of its own.
     backoff: () => 0.1,
     socket,
-    connection: { ...SESSION_SETTINGS, ...WAIT_SETTINGS, application_name: 'tollgate' } as Record<string, string>
+    connection: { ...SESSION_SETTINGS, ...WAIT_SETTINGS, application_name: APPLICATION_NAME } as Record<string, string>
   } as postgres.Options<Record<string, never>>)
   // Columns are mapped by drizzle's tables, which expect Postgres's text; values come to us as text already.
   for (const oid of TEXT_OIDS) client.options.parsers[oid] = (text: string) => text

@@ -1,15 +1,14 @@
 import type postgres from 'postgres'
 import { CallTimeout, type Database, type Lane, type Result, type Statement } from './database.ts'
-import { CLOSE_TIMEOUT_SECONDS, connect, session } from './postgres-client.ts'
+import { APPLICATION_NAME, CLOSE_TIMEOUT_SECONDS, connect, session } from './postgres-client.ts'
 import { postgresTransactions } from './postgres-transactions.ts'
+import { WAIT_SETTINGS } from './session-settings.ts'
 
 const CONNECTIONS_MAX = 6
 
 /** What postgres.js and sockets say of a connection that has gone. */
 const LOST = new Set(['CONNECTION_CLOSED', 'CONNECTION_DESTROYED', 'CONNECT_TIMEOUT', 'ECONNRESET', 'EPIPE'])
 
-/** As long as a transaction may be idle. */
-const UNHEARD_SECONDS = 5
 /** Longer than any statement of ours takes that answers with more than a connection takes at once. */
 const UNREAD_SECONDS = 30
 
@@ -20,9 +19,9 @@ const UNREAD_SECONDS = 30
  */
 const END_ABANDONED: Statement = {
   text: `select pg_terminate_backend(pid) from pg_stat_activity
-    where application_name = 'tollgate' and usename = current_user and datname = current_database() and pid <> pg_backend_pid()
-      and xact_start is not null and (wait_event = 'ClientRead' and query_start < clock_timestamp() - interval '${UNHEARD_SECONDS} s'
-        or wait_event = 'ClientWrite' and query_start < clock_timestamp() - interval '${UNREAD_SECONDS} s')`,
+    where application_name = '${APPLICATION_NAME}' and usename = current_user and datname = current_database() and pid <> pg_backend_pid()
+      and xact_start is not null and (wait_event = 'ClientRead' and state_change < clock_timestamp() - interval '${WAIT_SETTINGS.idle_in_transaction_session_timeout}'
+        or wait_event = 'ClientWrite' and state_change < clock_timestamp() - interval '${UNREAD_SECONDS} s')`,
   params: []
 }
 

@@ -86,11 +86,11 @@ t.test('nor is anybody ended who is not of Tollgate, or was heard of lately', { 
   t.teardown(async () => await stranger.end())
   await stranger.begin(async sql => {
     await sql`select id from locked for update`
-    await sleep(6_000)
     await ours.transaction(async session => {
-      await session.run([{ text: 'select 1', params: [] }])
-      t.equal(await ours.endAbandoned(), 0)
-    })
+      await session.run([{ text: 'select pg_sleep(6)', params: [] }])
+      t.equal(await ours.endAbandoned(), 0, 'neither the stranger, who said nothing for as long, nor who has just had a long answer')
+      await t.resolves(session.run([{ text: 'select 1', params: [] }]))
+    }, 10_000)
     t.strictSame([...await sql`select id from locked`], [{ id: 1 }])
   })
 })
