@@ -1,6 +1,6 @@
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
 import { randomBytes } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate as turnOfLoop, setTimeout as sleep } from 'node:timers/promises'
 import type { Payments } from './domain/payment.ts'
 import { TollgateError } from './errors.ts'
 import { adminApi } from './kana/admin.ts'
@@ -54,8 +54,10 @@ declare module 'fastify' {
   }
 }
 
-/** Time for callers who keep connections open to send one more request, and hear that they should go elsewhere. */
+/** Callers who keep connections open may send one more request, and hear that they should go elsewhere, until none came for so long. */
 const FAREWELL_MS = 500
+/** However many still come: a balancer that has not noticed sends them over new connections. */
+const FAREWELL_MAX_MS = 5_000
 const BODY_BYTES_MAX = 64 * 1024
 /** Of one id in a path, as characters: no id is longer. */
 const PATH_PARAM_LENGTH_MAX = 500
@@ -84,6 +86,7 @@ export async function buildApp (options: AppOptions): Promise<FastifyInstance> {
   const bounds = { ...CONNECTION_BOUNDS, ...options.connectionBounds }
   const access = accessBy({ adminKey, openEnvironment, keys: stores.keys })
   let stopping = false
+  let sentAway = 0
   const app = Fastify({
     loggerInstance: logger,
     // One line per request of our own, with its route and without its query: see plugins/metrics.ts.
@@ -115,7 +118,7 @@ export async function buildApp (options: AppOptions): Promise<FastifyInstance> {
   // a request that is on its way to a connection which looks idle would find it closed.
   app.addHook('preClose', async () => {
     stopping = true
-    if (app.server.listening) await sleep(FAREWELL_MS)
+    if (app.server.listening) await farewell(() => sentAway)
   })
   app.addHook('onSend', (_request, reply, payload, done) => {
     if (stopping) reply.header('connection', 'close')
@@ -123,6 +126,7 @@ export async function buildApp (options: AppOptions): Promise<FastifyInstance> {
   })
   app.addHook('onRequest', (_request, reply, done) => {
     if (!stopping) return done()
+    sentAway += 1
     reply.header('connection', 'close')
     done(new TollgateError('stopping', undefined, { retryAfterSeconds: 1 }))
   })
@@ -161,6 +165,16 @@ export async function buildApp (options: AppOptions): Promise<FastifyInstance> {
     })
   })
   return app
+}
+
+async function farewell (sentAway: () => number): Promise<void> {
+  const until = performance.now() + FAREWELL_MAX_MS
+  for (let before = -1; sentAway() > before && performance.now() < until;) {
+    before = sentAway()
+    await sleep(FAREWELL_MS)
+    // A busy process may be late: what has arrived in the meantime is read first, else it would be taken for silence.
+    await turnOfLoop()
+  }
 }
 
 /** Unique over replicas and restarts, and cheaper than a UUID on every request. */

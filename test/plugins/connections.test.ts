@@ -4,6 +4,8 @@ import { type Api, openApi } from '../fixtures/api.ts'
 import { rawConnection } from '../fixtures/raw-connection.ts'
 import { until } from '../storage/until.ts'
 
+/** Longer than a process that is stopping waits for requests. */
+const BUSY_MS = 1_000
 const HEALTH = 'GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n'
 
 async function listening (t: Test, connectionBounds: Partial<ConnectionBounds>): Promise<{ api: Api, port: number }> {
@@ -38,6 +40,22 @@ t.test('who does not take a file does not keep the process from stopping', async
   await api.app.close()
   const tookMs = performance.now() - startedAt
   t.ok(tookMs >= 900 && tookMs < 20_000, `${Math.round(tookMs)} ms`)
+})
+
+t.test('what reaches a process that is stopping while it is busy is answered before its connection is closed', async t => {
+  const { api, port } = await listening(t, {})
+  const [first, late] = [await rawConnection(t, port), await rawConnection(t, port)]
+  late.socket.write(HEALTH)
+  await until('it has its answer', () => late.answers().endsWith('{"ok":true}'))
+  const closed = api.app.close()
+  first.socket.write(HEALTH)
+  await first.closed
+  t.match(first.answers(), /^HTTP\/1\.1 503 [^]*connection: close[^]*"code":"stopping"/)
+  late.socket.write(HEALTH)
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, BUSY_MS)
+  await late.closed
+  t.match(late.answers().split('{"ok":true}')[1], /^HTTP\/1\.1 503 [^]*connection: close[^]*"code":"stopping"/)
+  await closed
 })
 
 t.end()
