@@ -13,11 +13,14 @@ export type Options = Readonly<Record<string, Option>>
 
 type Values<O extends Options> = { readonly [K in keyof O]: O[K] extends { readonly value: string } ? string | undefined : boolean }
 
+/** A person reads it, or a program or a file. */
+export type Output = NodeJS.WritableStream & { readonly isTTY?: boolean }
+
 /** What is around a command: the process, in the tool itself. */
 export interface Terminal {
   readonly env: NodeJS.ProcessEnv
-  readonly stdout: NodeJS.WriteStream
-  readonly stderr: NodeJS.WriteStream
+  readonly stdout: Output
+  readonly stderr: Output
 }
 
 export interface Invocation<O extends Options> {

@@ -1,6 +1,6 @@
 import { Presets, SingleBar } from 'cli-progress'
 import type { LosslessNumber } from 'lossless-json'
-import { command, Failure } from './command.ts'
+import { command, Failure, type Output } from './command.ts'
 import { duration, grouped, json as jsonText, plain } from './output.ts'
 
 interface Difference {
@@ -119,13 +119,13 @@ function jsonOf ({ orgs, windows, events, pruned, found, mended, mirror, differe
 
 interface Progress {
   /** Above the bar. */
-  line (text: string, stdout: NodeJS.WriteStream): void
+  line (text: string, stdout: Output): void
   update (): void
   stop (): void
 }
 
 /** On a terminal a bar, else a line from time to time; both on stderr. */
-function showProgress (tally: Tally, stderr: NodeJS.WriteStream, quiet: boolean): Progress {
+function showProgress (tally: Tally, stderr: Output, quiet: boolean): Progress {
   const figures = (): string => `${counted(tally.orgs, 'org')}  ${counted(tally.events, 'event')}  ${grouped(tally.found)} differ`
   if (quiet || !stderr.isTTY) {
     const write = (): void => { stderr.write(`tollgate: ${Math.floor(tally.progress * 100)} %  ${figures()}\n`) }

@@ -1,16 +1,16 @@
 import t from 'tap'
 import { apiOf } from '../e2e/api.ts'
-import { emptyLedger } from '../e2e/embedded.ts'
-import { serve } from '../fixtures/process.ts'
-import { runTool } from './tool.ts'
+import { openApi } from '../fixtures/api.ts'
+import { runCommand } from './tool.ts'
 
 const ADMIN_KEY = `prv_staging_${'a'.repeat(32)}`
 const TIME = /^\d{4}-\d\d-\d\d \d\d:\d\d$/
-const service = await serve(t, { env: { TOLLGATE_DATA_DIR: await emptyLedger(t), TOLLGATE_ADMIN_KEY: ADMIN_KEY } })
+const { app } = await openApi(t, { adminKey: ADMIN_KEY })
+const url = await app.listen({ host: '127.0.0.1', port: 0 })
 
 const keys = async (words: readonly string[], key = ADMIN_KEY) =>
-  await runTool(t, ['keys', ...words], { env: { TOLLGATE_URL: service.url, TOLLGATE_KEY: key } })
-const whoami = async (key: string) => (await apiOf(t, service.url, { authorization: `Bearer ${key}` }).get('/v1/whoami')).status
+  await runCommand(['keys', ...words], { TOLLGATE_URL: url, TOLLGATE_KEY: key })
+const whoami = async (key: string) => (await apiOf(t, url, { authorization: `Bearer ${key}` }).get('/v1/whoami')).status
 /** The cells of a table, which are two spaces apart. */
 const cells = (text: string) => text.trimEnd().split('\n').map(row => row.split(/ {2,}/))
 
@@ -55,7 +55,7 @@ t.test('a refusal of the service is a sentence, and exit code 1', async t => {
 })
 
 t.test('a list goes on past its first page', async t => {
-  const api = apiOf(t, service.url, { authorization: `Bearer ${ADMIN_KEY}` })
+  const api = apiOf(t, url, { authorization: `Bearer ${ADMIN_KEY}` })
   const made = await Promise.all(Array.from({ length: 101 }, async (_, i) => await api.post('/v1/keys', { name: `paged ${i}` })))
   t.ok(made.every(({ status }) => status === 200))
   const { keys: listed } = JSON.parse((await keys(['list', '--json'])).stdout) as { keys: Array<{ name: string }> }

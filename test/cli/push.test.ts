@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { folderOf } from '../e2e/embedded.ts'
 import { cells, servedTool } from './served.ts'
-import { runTool } from './tool.ts'
+import { runCommand, runTool } from './tool.ts'
 
 const DOCUMENT = `\uFEFF{
   // What we sell.
@@ -151,5 +151,5 @@ t.test('a dry run fails where the push would', async t => {
   })
   const pulled = fileOf('pulled.json', await api.pull())
   t.match(await tool('push', pulled, '--dry-run'), { code: 1, stdout: /^(exists {3}\S+, and says the same\n)+$/ })
-  t.match(await runTool(t, ['push', path, '--dry-run', '--url', url, '--clock', 'clock-none']), { code: 1, stderr: /clock_not_found/ })
+  t.match(await runCommand(['push', path, '--dry-run', '--url', url, '--clock', 'clock-none']), { code: 1, stderr: /clock_not_found/ })
 })

@@ -2,7 +2,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { servedTool } from './served.ts'
-import { runTool } from './tool.ts'
+import { runCommand } from './tool.ts'
 
 const { api, tool } = await servedTool(t)
 await api.subscribe('org:a', 'plan:free@0')
@@ -35,7 +35,7 @@ async function answeredBy (t: Test, text: string, status: number): Promise<void>
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   t.teardown(() => server.close())
   const { port } = server.address() as AddressInfo
-  t.match(await runTool(t, ['limits', 'org:a', '--url', `http://127.0.0.1:${port}`]), {
+  t.match(await runCommand(['limits', 'org:a', '--url', `http://127.0.0.1:${port}`]), {
     code: 1, stdout: '', stderr: `tollgate: http://127.0.0.1:${port} answered ${status}, and not as Tollgate does: is it the right address?\n`
   })
 }

@@ -1,11 +1,11 @@
 import type { Test } from 'tap'
 import { type Api, type ApiOptions, openApi } from '../fixtures/api.ts'
-import { type Ran, runTool } from './tool.ts'
+import { type Ran, runCommand } from './tool.ts'
 
 const FREE = { features: { 'feature:calls': { tiers: [{ upto: 10 }] }, 'feature:sso': {} } }
 const PRO = { features: { 'feature:calls': { tiers: [{ upto: 1000 }] }, 'feature:bytes': { type: 'metered' }, 'feature:sso': {} } }
 
-/** A service with `plan:free@0` and `plan:pro@1`, and the command, a process of its own, that is told where it is. */
+/** A service with `plan:free@0` and `plan:pro@1`, and the command that is told where it is. */
 export interface Served {
   readonly url: string
   readonly api: Api
@@ -21,7 +21,7 @@ export async function servedTool (t: Test, options: Pick<ApiOptions, 'on'> = {})
   const api = await openApi(t, options)
   const url = await api.app.listen({ host: '127.0.0.1', port: 0 })
   await api.push({ 'plan:free@0': FREE, 'plan:pro@1': PRO })
-  const tool: Served['tool'] = async (...words) => await runTool(t, words, { env: { TOLLGATE_URL: url } })
+  const tool: Served['tool'] = async (...words) => await runCommand(words, { TOLLGATE_URL: url })
   return { url, api, tool, json: async (...words) => JSON.parse((await tool(...words, '--json')).stdout) }
 }
 

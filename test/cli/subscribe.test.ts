@@ -1,6 +1,6 @@
 import t from 'tap'
 import { servedTool, SILENT } from './served.ts'
-import { runTool } from './tool.ts'
+import { runCommand } from './tool.ts'
 
 const DAY_MS = 86_400_000
 
@@ -70,7 +70,7 @@ t.test('what does not go together is said before anybody is asked', async t => {
     [['org:a', 'plan:free@0', '--tax', 'manual'], '--tax must be auto, not "manual"']
   ]
   await Promise.all(cases.map(async ([words, message]) => {
-    t.match(await runTool(t, ['subscribe', ...words, '--url', 'http://127.0.0.1:1']), {
+    t.match(await runCommand(['subscribe', ...words, '--url', 'http://127.0.0.1:1']), {
       code: 2, stdout: '', stderr: `tollgate: ${message}\ntollgate: for help: tollgate help subscribe\n`
     })
   }))

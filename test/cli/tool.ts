@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process'
-import type { Writable } from 'node:stream'
+import { Writable } from 'node:stream'
+import { commandAt } from '../../src/cli/commands.ts'
+import { runLine } from '../../src/cli/run.ts'
 import { type Exit, exitOf } from '../fixtures/child.ts'
 import { guardUntil, type Scope } from '../fixtures/guard.ts'
 import { nodeArguments } from '../fixtures/node.ts'
@@ -77,4 +79,21 @@ export async function runTool (t: Scope, args: readonly string[], { input = '', 
   const tool = startTool(t, args, options)
   tool.stdin.end(input)
   return await tool.ended
+}
+
+/**
+ * Runs a line of `tollgate` to its end in this process: for many lines, since a start takes longer than most of them. Not for one that
+ * reads stdin, or listens to signals.
+ */
+export async function runCommand (words: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ran> {
+  const output = { stdout: '', stderr: '' }
+  const stream = (name: keyof typeof output) => new Writable({
+    decodeStrings: false,
+    write: (text, _encoding, done) => {
+      output[name] += text
+      done()
+    }
+  })
+  const code = await runLine(words, commandAt, { env, stdout: stream('stdout'), stderr: stream('stderr') })
+  return { code, signal: null, ...output }
 }

@@ -1,4 +1,5 @@
 import { MultiBar, Presets } from 'cli-progress'
+import type { Output } from '../command.ts'
 import { duration, grouped, plain } from '../output.ts'
 import type { LogSource } from './lines.ts'
 import { answered, refusedCount, type Tally } from './tally.ts'
@@ -16,7 +17,7 @@ export interface ProgressOptions {
   readonly log: LogSource
   readonly tally: Tally
   readonly retries: () => number
-  readonly stderr: NodeJS.WriteStream
+  readonly stderr: Output
   /** Nothing but notes. */
   readonly quiet: boolean
 }
