@@ -8,6 +8,7 @@ import { constants } from 'node:os'
 import { join, relative } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { bundlePackages } from './bundle.ts'
 import { compile } from './compile.ts'
 import { type Exit, exitOf, runChild } from './fixtures/child.ts'
 import { guard, runFolder, temporaryFolder } from './fixtures/guard.ts'
@@ -45,6 +46,7 @@ async function main (): Promise<number> {
   try {
     await buildTap()
     compile(ROOT, compiled)
+    await bundlePackages(compiled)
     const url = isHidden('postgres') ? undefined : given ?? own?.server.url
     const env = { TEST_ROOT: ROOT, TEST_TEMPLATE_FOLDER: template, ...(url !== undefined && { TEST_DATABASE_URL: url }) }
     const { exit, result } = await runTap(compiled, env)

@@ -4,7 +4,7 @@ import t from 'tap'
 import { commands } from '../../src/cli/commands.ts'
 import { folderOf } from '../e2e/embedded.ts'
 import { servedTool } from './served.ts'
-import { runTool, scriptText, TOLLGATE } from './tool.ts'
+import { runCommand, runTool, scriptText, TOLLGATE } from './tool.ts'
 
 const PRICING = {
   plans: {
@@ -28,7 +28,7 @@ t.test('the examples of every command work as they stand, one after the other', 
   const env = { PATH: `${join(cwd, 'bin')}:${process.env.PATH}`, TOLLGATE_URL, TOLLGATE_KEY: 'prv_examples_0123456789abcdef' }
 
   for (const { name, examples } of commands.filter(({ name }) => !ELSEWHERE.includes(name))) {
-    const help = await runTool(t, ['help', ...name.split(' ')])
+    const help = await runCommand(['help', ...name.split(' ')])
     t.match(help, { code: 0, stderr: '' }, `help ${name}`)
     for (const example of examples) {
       t.ok(help.stdout.includes(`\n  ${example}\n`), example)

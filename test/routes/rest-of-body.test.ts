@@ -2,16 +2,18 @@ import { type OutgoingHttpHeaders, request } from 'node:http'
 import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
+import { emptyLedger } from '../e2e/embedded.ts'
 import { serve } from '../fixtures/process.ts'
+import { sized } from '../fixtures/size.ts'
 
 /**
  * Whoever sends too much reads why, instead of finding the connection broken. That is a race, which the service must never
  * win: so it is a process of its own, and it is tried often.
  */
-const url = new URL((await serve(t)).url)
+const url = new URL((await serve(t, { env: { TOLLGATE_DATA_DIR: await emptyLedger(t) } })).url)
 const MEGABYTES = Buffer.alloc(5_000_000, ' ')
 const CHUNK_BYTES = 50_000
-const TIMES = 20
+const TIMES = sized(8, 20)
 
 /** By the client that many libraries are built on, which reports a connection that breaks while it writes, and nothing else. */
 async function post (path: string, more: OutgoingHttpHeaders): Promise<{ status: number | undefined, body: string }> {
