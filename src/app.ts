@@ -169,12 +169,13 @@ export async function buildApp (options: AppOptions): Promise<FastifyInstance> {
 
 async function farewell (sentAway: () => number): Promise<void> {
   const until = performance.now() + FAREWELL_MAX_MS
-  for (let before = -1; sentAway() > before && performance.now() < until;) {
+  let before: number
+  do {
     before = sentAway()
     await sleep(FAREWELL_MS)
     // A busy process may be late: what has arrived in the meantime is read first, else it would be taken for silence.
     await turnOfLoop()
-  }
+  } while (sentAway() > before && performance.now() < until)
 }
 
 /** Unique over replicas and restarts, and cheaper than a UUID on every request. */

@@ -11,7 +11,7 @@ const PACKAGE = /^(@[^/]+\/)?[^/]+/
 const REQUIRE = "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url)"
 
 /**
- * Puts the packages of the product beside its compiled copy in a few files: they have a thousand, and to find and read these is a fifth
+ * Puts the packages of the product beside its compiled copy in a few files: they have a thousand, and to find and read these is a sixth
  * of a start. Ours stay as they are.
  *
  * @param folder with the compiled copy

@@ -22,6 +22,8 @@ const RUN_TIMEOUT_MS = 1_500_000
 /** tap needs a moment to say which files it did not finish. */
 const KILL_GRACE_MS = 5_000
 
+/** To be run; none: all. */
+const FILES = process.argv.slice(2)
 /** A file, and where in it. */
 const COMPILED_CODE = /\b((?:src|test)\/[\w/.-]+)\.js(:\d|$)/g
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
@@ -46,7 +48,8 @@ async function main (): Promise<number> {
   try {
     await buildTap()
     compile(ROOT, compiled)
-    await bundlePackages(compiled)
+    // It pays in a run that starts a hundred processes; whoever names a file would wait for it.
+    if (FILES.length === 0) await bundlePackages(compiled)
     const url = isHidden('postgres') ? undefined : given ?? own?.server.url
     const env = { TEST_ROOT: ROOT, TEST_TEMPLATE_FOLDER: template, ...(url !== undefined && { TEST_DATABASE_URL: url }) }
     const { exit, result } = await runTap(compiled, env)
@@ -72,7 +75,7 @@ function compiledFolder (): string {
 }
 
 async function runTap (compiled: string, env: Record<string, string>): Promise<{ exit: Exit, result: TapResult }> {
-  const args = [join(compiled, 'test', 'suite.js'), ...process.argv.slice(2)]
+  const args = [join(compiled, 'test', 'suite.js'), ...FILES]
   // A group of its own, so that what a test leaves behind goes with it; so Ctrl-C has to be passed on.
   const child = spawn(process.execPath, args, { cwd: ROOT, env: { ...process.env, ...env }, detached: true, stdio: ['ignore', 'pipe', 'inherit'] })
   const group = guard('TERM')

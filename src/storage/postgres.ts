@@ -20,8 +20,9 @@ const UNREAD_SECONDS = 30
 const END_ABANDONED: Statement = {
   text: `select pg_terminate_backend(pid) from pg_stat_activity
     where application_name = '${APPLICATION_NAME}' and usename = current_user and datname = current_database() and pid <> pg_backend_pid()
-      and xact_start is not null and (wait_event = 'ClientRead' and state_change < clock_timestamp() - interval '${WAIT_SETTINGS.idle_in_transaction_session_timeout}'
-        or wait_event = 'ClientWrite' and state_change < clock_timestamp() - interval '${UNREAD_SECONDS} s')`,
+      and xact_start is not null and state_change < clock_timestamp() - case wait_event
+        when 'ClientRead' then interval '${WAIT_SETTINGS.idle_in_transaction_session_timeout}'
+        when 'ClientWrite' then interval '${UNREAD_SECONDS} s' end`,
   params: []
 }
 

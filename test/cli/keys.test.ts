@@ -1,6 +1,7 @@
 import t from 'tap'
 import { apiOf } from '../e2e/api.ts'
 import { openApi } from '../fixtures/api.ts'
+import { cells } from './served.ts'
 import { runCommand } from './tool.ts'
 
 const ADMIN_KEY = `prv_staging_${'a'.repeat(32)}`
@@ -11,8 +12,6 @@ const url = await app.listen({ host: '127.0.0.1', port: 0 })
 const keys = async (words: readonly string[], key = ADMIN_KEY) =>
   await runCommand(['keys', ...words], { TOLLGATE_URL: url, TOLLGATE_KEY: key })
 const whoami = async (key: string) => (await apiOf(t, url, { authorization: `Bearer ${key}` }).get('/v1/whoami')).status
-/** The cells of a table, which are two spaces apart. */
-const cells = (text: string) => text.trimEnd().split('\n').map(row => row.split(/ {2,}/))
 
 t.test('a key is made, listed, replaced and revoked', async t => {
   t.match(await keys(['list']), { code: 0, stdout: 'no keys\n' })
