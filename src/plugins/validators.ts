@@ -2,12 +2,14 @@ import AjvCompiler from '@fastify/ajv-compiler'
 
 type Compiler = ReturnType<AjvCompiler.BuildCompilerFromPool>
 
+/** One of a process: it knows again what it has compiled for another app. */
+const pool = AjvCompiler()
+
 /**
  * Fastify's compiler of schemas, but each is compiled by the first request that it judges: few processes meet every route, and all
  * schemas together are a tenth of a start.
  */
 export function lateValidators (): AjvCompiler.BuildCompilerFromPool {
-  const pool = AjvCompiler()
   return (externalSchemas, options) => {
     const compile = pool(externalSchemas, options)
     return schema => late(compile, schema)

@@ -1,5 +1,4 @@
 import { and, asc, eq, inArray, type SQL, sql } from 'drizzle-orm'
-import { LRUCache } from 'lru-cache'
 import type { Instant } from '../domain/entitlement.ts'
 import { type PlanRef, planText } from '../domain/ids.ts'
 import type { StoredPlan } from '../domain/org.ts'
@@ -7,6 +6,7 @@ import type { Plan, PlanStatus } from '../domain/plan.ts'
 import type { PlanPrice } from '../domain/plan-price.ts'
 import type { Properties } from '../domain/properties.ts'
 import { type Database, type Orm, orm, type Session } from './database.ts'
+import { recent } from './recent.ts'
 import { entitlements, features, plans } from './schema.ts'
 
 const PLANS_CACHED_MAX = 10_000
@@ -53,7 +53,7 @@ export interface Catalog {
 }
 
 export function catalog (database: Database): Catalog {
-  const cached = new LRUCache<number, StoredPlan>({ max: PLANS_CACHED_MAX })
+  const cached = recent<number, StoredPlan>(PLANS_CACHED_MAX)
   const db = orm(database)
 
   async function load (condition: SQL, using: Orm): Promise<CatalogPlan[]> {

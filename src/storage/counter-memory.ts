@@ -1,6 +1,6 @@
-import { LRUCache } from 'lru-cache'
 import type { Tally } from '../domain/reservation.ts'
 import type { Placed } from './ledger-reduce.ts'
+import { recent } from './recent.ts'
 
 const COUNTERS_MAX = 20_000
 /** After a surprise. Where others write to the same orgs, or ids come again, a batch that goes ahead is more often run twice. */
@@ -35,7 +35,7 @@ export interface CounterMemory {
 }
 
 export function counterMemory (): CounterMemory {
-  const counters = new LRUCache<string, Remembered>({ max: COUNTERS_MAX })
+  const counters = recent<string, Remembered>(COUNTERS_MAX)
   let calmBatches = CALM_BATCHES_MIN
   return {
     isCalm: () => calmBatches >= CALM_BATCHES_MIN,

@@ -1,6 +1,6 @@
-import { LRUCache } from 'lru-cache'
 import type { Instant } from '../domain/entitlement.ts'
 import { coalesce } from './coalesce.ts'
+import { recent } from './recent.ts'
 
 /** How long a key is believed, revoked or not, and how long it is believed that there is none. */
 const AGE_MAX_MS = 5_000
@@ -38,8 +38,8 @@ interface Entry<Key> {
 
 /** However many ask at once, the ledger is asked once per digest, and once for all digests that wait. */
 export function keyCache<Key extends object> ({ load, now }: KeyCacheOptions<Key>): KeyCache<Key> {
-  const known = new LRUCache<string, Entry<Key>>({ max: KNOWN_MAX })
-  const unknown = new LRUCache<string, Entry<null>>({ max: UNKNOWN_MAX })
+  const known = recent<string, Entry<Key>>(KNOWN_MAX)
+  const unknown = recent<string, Entry<null>>(UNKNOWN_MAX)
   const asking = new Map<string, Promise<Key | undefined>>()
   const confirm = coalesce(load, CONFIRM_LIMITS)
   const seek = coalesce(load, SEEK_LIMITS)

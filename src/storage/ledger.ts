@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache'
+import type { LRUCache } from 'lru-cache'
 import { performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { TollgateError } from '../errors.ts'
@@ -10,6 +10,7 @@ import { type Answer, type AnswerTo, type Committed, ConnectionLost, type Correc
 import type { Mirror, Publication } from './mirror.ts'
 import { type Busy, orgLanes } from './org-lanes.ts'
 import type { Orgs } from './orgs.ts'
+import { recent } from './recent.ts'
 
 const BATCH_OPS_MAX = 500
 /** A correction may have to read a whole window: the next one has its own transaction. */
@@ -70,7 +71,7 @@ export function ledger (stores: LedgerStores): Ledger {
   let waiting = 0
   let closing = false
   const memory = counterMemory()
-  const shared = { stores, memory, told: new LRUCache<number, Told>({ max: TOLD_ORGS_MAX }) }
+  const shared = { stores, memory, told: recent<number, Told>(TOLD_ORGS_MAX) }
   const taken = (ops: number): void => { waiting -= ops }
   const settled = (ops: readonly Pending[]): void => orgs.settled(ops.map(({ op }) => op.org.key))
   const laneOf = (): LaneWorker => laneWorker({ ...shared, commit: commitWith(memory), batchMax: BATCH_OPS_MAX, taken, settled })

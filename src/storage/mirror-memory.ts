@@ -1,7 +1,8 @@
-import { LRUCache } from 'lru-cache'
+import type { LRUCache } from 'lru-cache'
 import type { Instant } from '../domain/entitlement.ts'
 import type { Tally } from '../domain/reservation.ts'
 import { type CounterKey, type Entry, isYoung, type Mirror } from './mirror.ts'
+import { recent } from './recent.ts'
 
 const ENTRIES_MAX = 200_000
 
@@ -12,8 +13,8 @@ interface Written<Value> extends Entry<Value> {
 
 /** The mirror's specification, in one process. */
 export function memoryMirror ({ ageMaxMs }: { ageMaxMs: number }): Mirror {
-  const versions = new LRUCache<number, Written<number>>({ max: ENTRIES_MAX })
-  const tallies = new LRUCache<string, Written<Tally>>({ max: ENTRIES_MAX })
+  const versions = recent<number, Written<number>>(ENTRIES_MAX)
+  const tallies = recent<string, Written<Tally>>(ENTRIES_MAX)
 
   return {
     read: async (org, counters) => ({

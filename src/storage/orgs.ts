@@ -1,6 +1,5 @@
 import { sql } from 'drizzle-orm'
 import { makePgArray } from 'drizzle-orm/pg-core'
-import { LRUCache } from 'lru-cache'
 import { amountFromNumeric } from '../domain/amount.ts'
 import type { Override } from '../domain/entitlement.ts'
 import { type Org, orgOf, type StoredPlan } from '../domain/org.ts'
@@ -9,6 +8,7 @@ import type { Subscription } from '../domain/schedule.ts'
 import type { Catalog } from './catalog.ts'
 import { coalesce } from './coalesce.ts'
 import { type Database, prepare, type Result, type Session } from './database.ts'
+import { recent } from './recent.ts'
 import { features, instantFrom, orgs, subscriptions } from './schema.ts'
 
 const ORGS_CACHED_MAX = 100_000
@@ -58,7 +58,7 @@ const byKey = prepare<'keys'>(sql`
   join ${orgs} on ${orgs.id} = wanted.id and ${orgs.deletedAt} is null ${HELD}`)
 
 export function orgStore (database: Database, plans: Catalog): Orgs {
-  const snapshots = new LRUCache<string, Org>({ max: ORGS_CACHED_MAX })
+  const snapshots = recent<string, Org>(ORGS_CACHED_MAX)
   const cacheKey = (environment: string, name: string): string => `${environment}/${name}`
 
   function remember (org: Org): void {
