@@ -4,7 +4,7 @@ import { commandAt } from '../../src/cli/commands.ts'
 import { runLine } from '../../src/cli/run.ts'
 import { type Exit, exitOf } from '../fixtures/child.ts'
 import { guardUntil, type Scope } from '../fixtures/guard.ts'
-import { nodeArguments } from '../fixtures/node.ts'
+import { FOR_SHORT_LIVES, nodeArguments } from '../fixtures/node.ts'
 
 export interface Ran extends Exit {
   readonly stdout: string
@@ -32,7 +32,7 @@ export const TIER = ourCommand('src/cli/tier.ts')
 
 /** @param path from the root of the project */
 export function ourCommand (path: string): string[] {
-  return [process.execPath, ...nodeArguments(path)]
+  return [process.execPath, ...FOR_SHORT_LIVES, ...nodeArguments(path)]
 }
 
 /** Such a command as a program of one word. */
