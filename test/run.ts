@@ -8,7 +8,6 @@ import { constants } from 'node:os'
 import { join, relative } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { bundlePackages } from './bundle.ts'
 import { compile } from './compile.ts'
 import { type Exit, exitOf, runChild } from './fixtures/child.ts'
 import { guard, runFolder, temporaryFolder } from './fixtures/guard.ts'
@@ -41,17 +40,16 @@ async function main (): Promise<number> {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => onSignal(signal))
   const { TEST_DATABASE_URL: given } = process.env
   const folder = runFolder()
-  const template = temporaryFolder('template')
+  process.env.TEST_TEMPLATE_FOLDER = temporaryFolder('template')
   const compiled = compiledFolder()
   const compiledGuard = guard('KILL', compiled)
   const own = given === undefined && postgresProgramsMissing === false ? await startPostgres() : undefined
   try {
     await buildTap()
     compile(ROOT, compiled)
-    // It pays in a run that starts a hundred processes; whoever names a file would wait for it.
-    if (FILES.length === 0) await bundlePackages(compiled)
+    if (FILES.length === 0) await prepareForMany(compiled)
     const url = isHidden('postgres') ? undefined : given ?? own?.server.url
-    const env = { TEST_ROOT: ROOT, TEST_TEMPLATE_FOLDER: template, ...(url !== undefined && { TEST_DATABASE_URL: url }) }
+    const env = { TEST_ROOT: ROOT, ...(url !== undefined && { TEST_DATABASE_URL: url }) }
     const { exit, result } = await runTap(compiled, env)
     return report(exit, result, missingParts(url))
   } finally {
@@ -60,6 +58,12 @@ async function main (): Promise<number> {
     await folder.release()
     await compiledGuard.release()
   }
+}
+
+/** It pays in a run that starts a hundred processes; whoever names a file would wait for it, and for the packages it needs. */
+async function prepareForMany (compiled: string): Promise<void> {
+  const [{ bundlePackages }, { makeEmptyLedger }] = await Promise.all([import('./bundle.ts'), import('./fixtures/ledger-template.ts')])
+  await Promise.all([bundlePackages(compiled), makeEmptyLedger()])
 }
 
 /** tap keeps a class composed of its plugins, and uses the old one during the run that finds it stale. */

@@ -6,7 +6,6 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
-import { makeEmptyLedger } from './fixtures/ledger-template.ts'
 import { FOR_SHORT_LIVES, nodeArguments } from './fixtures/node.ts'
 import { ROOT } from './fixtures/root.ts'
 
@@ -64,7 +63,6 @@ const FILE_TIMEOUT_MS = given.length > 0 ? PROCESS_TIMEOUT_MS : 120_000
 const short = filesIn('test/').sort().filter(file => !LONG.includes(file) && !WAITING.includes(file))
 const processes = given.length > 0 ? given.map(file => [file]) : [WAITING, ...LONG.map(file => [file]), ...groups(short)]
 
-if (given.length === 0) await makeEmptyLedger()
 t.setTimeout(0)
 t.jobs = JOBS
 t.plan(processes.length)
