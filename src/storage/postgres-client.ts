@@ -43,7 +43,8 @@ interface Address { readonly host: readonly string[], readonly port: readonly nu
  * behind a proxy whose server is stopped: hundreds of times a second. Here that is a failure as any other.
  */
 function socket ({ host: [host], port: [port], path }: Address): Socket {
-  const dialled = dial(path !== false ? { path } : { host: host as string, port: port as number })
+  // Else what follows a long statement, as its COMMIT does, waits here until the server has answered or confirmed that: a round trip more.
+  const dialled = dial(path !== false ? { path } : { host: host as string, port: port as number, noDelay: true })
   dialled.once('end', () => {
     if (dialled.bytesRead === 0) dialled.destroy(new Error('the connection ended before the server said anything'))
   })
