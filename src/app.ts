@@ -101,7 +101,7 @@ export async function buildApp (options: AppOptions): Promise<FastifyInstance> {
     forceCloseConnections: 'idle',
     // Nothing is coerced, filled in or dropped: what a caller sent is what is judged.
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false, allErrors: true, allowUnionTypes: true } },
-    schemaController: { compilersFactory: { buildValidator: lateValidators() } },
+    schemaController: { compilersFactory: { buildValidator: lateValidators } },
     frameworkErrors: handleError,
     clientErrorHandler: (error, socket) => {
       if (error.code !== 'ECONNRESET' && socket.writable) socket.write(clientErrorText(error.code))

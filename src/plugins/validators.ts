@@ -9,11 +9,9 @@ const pool = AjvCompiler()
  * Fastify's compiler of schemas, but each is compiled by the first request that it judges: few processes meet every route, and all
  * schemas together are a tenth of a start.
  */
-export function lateValidators (): AjvCompiler.BuildCompilerFromPool {
-  return (externalSchemas, options) => {
-    const compile = pool(externalSchemas, options)
-    return schema => late(compile, schema)
-  }
+export const lateValidators: AjvCompiler.BuildCompilerFromPool = (externalSchemas, options) => {
+  const compile = pool(externalSchemas, options)
+  return schema => late(compile, schema)
 }
 
 function late (compile: Compiler, schema: Parameters<Compiler>[0]): ReturnType<Compiler> {

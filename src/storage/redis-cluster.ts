@@ -1,7 +1,7 @@
 import slotOf from 'cluster-key-slot'
 import type { ChainableCommander, Redis } from 'ioredis'
-import { LRUCache } from 'lru-cache'
 import { coalesce } from './coalesce.ts'
+import { recent } from './recent.ts'
 import { type Commands, type Guard, inTime, type Nodes, serverGuard } from './redis-client.ts'
 import { type RedisEntries, scriptArguments } from './redis-entries.ts'
 
@@ -29,7 +29,7 @@ interface Node {
  * pipeline. What a node sends elsewhere, as while slots move, is asked once more, one by one, where it says.
  */
 export function clusterEntries (cluster: Nodes): RedisEntries {
-  const nodes = new LRUCache<string, Node>({ max: NODES_MAX })
+  const nodes = recent<string, Node>(NODES_MAX)
   let lookedAt = -Infinity
 
   function nodeOf (key: string): Node {

@@ -1,10 +1,11 @@
-import { createHash, randomUUID } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { amountOf, amountText } from '../../src/domain/amount.ts'
 import type { PlanRef } from '../../src/domain/ids.ts'
 import type { Org, StoredPlan } from '../../src/domain/org.ts'
 import { parsePlans } from '../../src/domain/plan.ts'
 import type { Tally } from '../../src/domain/reservation.ts'
 import { inForce } from '../../src/domain/schedule.ts'
+import { fingerprint } from '../../src/operations/fingerprint.ts'
 import { type WantedCounter, wantedCounter } from '../../src/storage/counters.ts'
 import type { Database } from '../../src/storage/database.ts'
 import type { CountOp } from '../../src/storage/ledger-op.ts'
@@ -123,12 +124,8 @@ export function opOf (org: Org, n: number, changes: Partial<CountOp<'report'>> =
     properties: null,
     ...changes
   }
-  return { fingerprint: fingerprintOf(op), ...op }
-}
-
-function fingerprintOf ({ feature, mode, amount, at, properties }: Omit<CountOp, 'kind' | 'org' | 'id' | 'idGiven' | 'fingerprint' | 'fixedNow' | 'atIsNow'>): string {
-  const hex = createHash('md5').update(JSON.stringify([feature, mode, amountText(amount), at, properties])).digest('hex')
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-')
+  const { feature, mode, amount, at, properties } = op
+  return { fingerprint: fingerprint([feature, mode, amountText(amount), at, properties]), ...op }
 }
 
 /** The counter of the window that contains `at`. */
