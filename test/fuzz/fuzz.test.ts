@@ -5,9 +5,9 @@ import { fuzzRound } from './round.ts'
 
 const missing = postgresMissing || redisMissing
 const REQUESTS = 20_000
-/** Where there are servers most go there: they take half of the time of the embedded ledger. */
+/** Where there are servers most go there: they take a quarter of the time of the embedded ledger. */
 const LONG = missing === false ? 'servers' : 'embedded'
-const EMBEDDED = LONG === 'embedded' ? REQUESTS : 1_500
+const EMBEDDED = LONG === 'embedded' ? REQUESTS : 500
 /** Refusals that some of these requests meet: if they do not, the others do not get far either. */
 const REACHED = ['invalid_request', 'invalid_id', 'invalid_amount', 'org_not_found', 'feature_not_found', 'TERR1020', 'unauthorized', 'forbidden',
   'not_found', 'event_not_found', 'event_conflict', 'body_too_large', 'unsupported_media_type']

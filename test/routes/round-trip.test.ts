@@ -3,8 +3,9 @@ import t from 'tap'
 import { parsePlans, planDocument } from '../../src/domain/plan.ts'
 import { planDocuments } from '../domain/plan-documents.ts'
 import { type Api, openApi } from '../fixtures/api.ts'
+import { sized } from '../fixtures/size.ts'
 
-const RUNS = 300
+const RUNS = sized(100, 300)
 
 const api = await openApi(t)
 const elsewhere = await api.as('prv_elsewhere_0123456789abcdef')
