@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url'
 import { compile } from './compile.ts'
 import { type Exit, exitOf, runChild } from './fixtures/child.ts'
 import { guard, runFolder, temporaryFolder } from './fixtures/guard.ts'
-import { postgresProgramsMissing, startPostgres } from './fixtures/postgres.ts'
+import { type FreshDatabase, postgresProgramsMissing, startPostgres } from './fixtures/postgres.ts'
 import { isHidden } from './fixtures/programs.ts'
 import { redisMissing, redisProgramMissing } from './fixtures/redis.ts'
 import { readTap, type TapResult } from './fixtures/tap-output.ts'
@@ -43,17 +43,24 @@ async function main (): Promise<number> {
   process.env.TEST_TEMPLATE_FOLDER = temporaryFolder('template')
   const compiled = compiledFolder()
   const compiledGuard = guard('KILL', compiled)
+  let dropTemplate: (() => Promise<void>) | undefined
   const own = given === undefined && postgresProgramsMissing === false ? await startPostgres() : undefined
   try {
     await buildTap()
     compile(ROOT, compiled)
-    if (FILES.length === 0) await prepareForMany(compiled)
     const url = isHidden('postgres') ? undefined : given ?? own?.server.url
-    const env = { TEST_ROOT: ROOT, ...(url !== undefined && { TEST_DATABASE_URL: url }) }
+    const template = FILES.length === 0 ? await prepareForMany(compiled, url) : undefined
+    dropTemplate = template?.drop
+    const env = {
+      TEST_ROOT: ROOT,
+      ...(url !== undefined && { TEST_DATABASE_URL: url }),
+      ...(template !== undefined && { TEST_LEDGER_DATABASE: template.name })
+    }
     const { exit, result } = await runTap(compiled, env)
     return report(exit, result, missingParts(url))
   } finally {
     clearTimeout(deadline)
+    await dropTemplate?.()
     await own?.release()
     await folder.release()
     await compiledGuard.release()
@@ -61,9 +68,12 @@ async function main (): Promise<number> {
 }
 
 /** It pays in a run that starts a hundred processes; whoever names a file would wait for it, and for the packages it needs. */
-async function prepareForMany (compiled: string): Promise<void> {
-  const [{ bundlePackages }, { makeEmptyLedger }] = await Promise.all([import('./bundle.ts'), import('./fixtures/ledger-template.ts')])
-  await Promise.all([bundlePackages(compiled), makeEmptyLedger()])
+async function prepareForMany (compiled: string, databaseUrl: string | undefined): Promise<FreshDatabase | undefined> {
+  const { makeEmptyLedger, makeLedgerDatabase } = await import('./fixtures/ledger-template.ts')
+  const { bundlePackages } = await import('./bundle.ts')
+  const template = databaseUrl === undefined ? undefined : makeLedgerDatabase(databaseUrl)
+  await Promise.all([template, bundlePackages(compiled), makeEmptyLedger()])
+  return await template
 }
 
 /** tap keeps a class composed of its plugins, and uses the old one during the run that finds it stale. */

@@ -2,11 +2,12 @@ import postgres from 'postgres'
 import t from 'tap'
 import { startJobs } from '../../src/background/jobs.ts'
 import { openApi } from '../fixtures/api.ts'
-import { freshDatabase, postgresMissing } from '../fixtures/postgres.ts'
+import { freshLedger } from '../fixtures/ledger-template.ts'
+import { postgresMissing } from '../fixtures/postgres.ts'
 import { until } from '../storage/until.ts'
 
 t.test('a transaction whose process is not heard of any more is ended, and told', { skip: postgresMissing }, async t => {
-  const databaseUrl = await freshDatabase(t)
+  const databaseUrl = await freshLedger(t)
   const { stores, report, subscribe, push } = await openApi(t, { databaseUrl })
   await push({ 'plan:free@0': { features: { 'feature:calls': { tiers: [{ upto: 10 }] } } } })
   await subscribe('org:a', 'plan:free@0')

@@ -5,7 +5,8 @@ import type { Database } from '../../src/storage/database.ts'
 import { type Child, startChild } from '../fixtures/child.ts'
 import { guard } from '../fixtures/guard.ts'
 import { nodeArguments } from '../fixtures/node.ts'
-import { freshDatabase, postgresMissing } from '../fixtures/postgres.ts'
+import { freshLedger } from '../fixtures/ledger-template.ts'
+import { postgresMissing } from '../fixtures/postgres.ts'
 import { openPostgres } from '../storage/databases.ts'
 import { ask, openLedger } from '../storage/ledger-fixture.ts'
 import { until } from '../storage/until.ts'
@@ -47,7 +48,7 @@ async function left (database: Database): Promise<unknown> {
 }
 
 test('jobs of two processes share the work: each page is done once', { skip: postgresMissing }, async t => {
-  const databaseUrl = await freshDatabase(t)
+  const databaseUrl = await freshLedger(t)
   const database = openPostgres(t, databaseUrl)
   await openLedger(t, { database })
   await fill(database)
@@ -63,7 +64,7 @@ test('jobs of two processes share the work: each page is done once', { skip: pos
 })
 
 test('what a process that is killed had begun, another one does', { skip: postgresMissing }, async t => {
-  const databaseUrl = await freshDatabase(t)
+  const databaseUrl = await freshLedger(t)
   const database = openPostgres(t, databaseUrl)
   const { stores } = await openLedger(t, { database })
   await fill(database)

@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import t, { type Test } from 'tap'
 import { emptyLedger } from '../e2e/embedded.ts'
-import { freshDatabase, postgresMissing } from '../fixtures/postgres.ts'
+import { freshLedger } from '../fixtures/ledger-template.ts'
+import { postgresMissing } from '../fixtures/postgres.ts'
 import { serve, type Service } from '../fixtures/process.ts'
 import { findProgram } from '../fixtures/programs.ts'
 import { freshRedis, redisMissing } from '../fixtures/redis.ts'
@@ -97,7 +98,7 @@ for (const [name, log] of [['the sample', SAMPLE], ...(givenLog === undefined ? 
   })
 
   t.test(`${name}: Postgres and Redis, likewise`, { skip: skip || postgresMissing || redisMissing }, async t => {
-    const [DATABASE_URL, REDIS_URL] = [await freshDatabase(t), await freshRedis(t)]
+    const [DATABASE_URL, REDIS_URL] = [await freshLedger(t), await freshRedis(t)]
     const service = await serve(t, { env: { DATABASE_URL, REDIS_URL } })
     await replayTwice(t, write(t), log, { serve: async () => service, look: async () => await ledgerState({ url: DATABASE_URL }) })
   })

@@ -1,6 +1,7 @@
 import { Redis } from 'ioredis'
 import postgres from 'postgres'
 import t, { type Test } from 'tap'
+import { freshLedger } from '../fixtures/ledger-template.ts'
 import { freshDatabase, postgresMissing } from '../fixtures/postgres.ts'
 import { serve } from '../fixtures/process.ts'
 import { findProgram } from '../fixtures/programs.ts'
@@ -129,7 +130,7 @@ function checkMoment (t: Test, restored: LedgerRows, whole: LedgerRows, transact
 }
 
 t.test('a dump that is taken under load restores the ledger of one moment', SKIP, async t => {
-  const [databaseUrl, redis] = [await freshDatabase(t), await privateRedis(t)]
+  const [databaseUrl, redis] = [await freshLedger(t), await privateRedis(t)]
   const settings = { REDIS_URL: redis.url, MIRROR_MAX_AGE_MS: `${AGE_MAX_MS}` }
   const first = apiOf(t, (await serve(t, { env: { ...settings, DATABASE_URL: databaseUrl } })).url, { sockets: CALLERS + 5 })
   await mirrorIs('ok', [first])

@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises'
 import { type Scope, temporaryFolder } from '../fixtures/guard.ts'
-import { copyEmptyLedger } from '../fixtures/ledger-template.ts'
-import { freshDatabase, postgresMissing } from '../fixtures/postgres.ts'
+import { copyEmptyLedger, freshLedger } from '../fixtures/ledger-template.ts'
+import { postgresMissing } from '../fixtures/postgres.ts'
 
 /** An empty folder, removed with the test. */
 export function folderOf (t: Scope): string {
@@ -19,5 +19,5 @@ export async function emptyLedger (t: Scope): Promise<string> {
 
 /** Settings for whichever ledger is here and starts sooner, where a test is about neither. */
 export async function anyLedger (t: Scope): Promise<Record<string, string>> {
-  return postgresMissing === false ? { DATABASE_URL: await freshDatabase(t) } : { TOLLGATE_DATA_DIR: await emptyLedger(t) }
+  return postgresMissing === false ? { DATABASE_URL: await freshLedger(t) } : { TOLLGATE_DATA_DIR: await emptyLedger(t) }
 }

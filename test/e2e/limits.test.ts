@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
-import { freshDatabase } from '../fixtures/postgres.ts'
+import { freshLedger } from '../fixtures/ledger-template.ts'
 import { serve, type Service } from '../fixtures/process.ts'
 import { privateRedis } from '../fixtures/redis.ts'
 import { sized } from '../fixtures/size.ts'
@@ -56,7 +56,7 @@ function roundOf (seed: number): Round {
 }
 
 t.test('a limit is exact, with two thousand callers and four replicas', { skip: replicasMissing }, async t => {
-  const databaseUrl = await freshDatabase(t)
+  const databaseUrl = await freshLedger(t)
   const redis = await privateRedis(t)
   const client = new Redis(redis.url)
   t.teardown(() => client.disconnect())

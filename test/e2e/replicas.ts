@@ -1,5 +1,6 @@
 import type { Test } from 'tap'
-import { freshDatabase, postgresMissing } from '../fixtures/postgres.ts'
+import { freshLedger } from '../fixtures/ledger-template.ts'
+import { postgresMissing } from '../fixtures/postgres.ts'
 import { serve, type Service } from '../fixtures/process.ts'
 import { tcpProxy, type TcpProxy } from '../fixtures/proxy.ts'
 import { privateRedis, redisProgramMissing, type RedisServer } from '../fixtures/redis.ts'
@@ -32,7 +33,7 @@ export async function twoReplicas (t: Test, options: ApiOptions = {}): Promise<R
 export async function replicasOn (
   t: Test, redisUrls: readonly [string, string], options: ApiOptions = {}
 ): Promise<Pick<Replicas, 'databaseUrl' | 'services' | 'apis'>> {
-  const databaseUrl = await freshDatabase(t)
+  const databaseUrl = await freshLedger(t)
   const start = async (redisUrl: string) => await serve(t, { env: { DATABASE_URL: databaseUrl, REDIS_URL: redisUrl } })
   const services = await Promise.all([start(redisUrls[0]), start(redisUrls[1])])
   t.teardown(() => {

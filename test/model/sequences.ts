@@ -3,7 +3,7 @@ import type { Database } from '../../src/storage/database.ts'
 import type { Stores } from '../../src/storage/stores.ts'
 import { openApi } from '../fixtures/api.ts'
 import type { Scope } from '../fixtures/guard.ts'
-import { freshDatabase } from '../fixtures/postgres.ts'
+import { freshLedger } from '../fixtures/ledger-template.ts'
 import { freshRedis } from '../fixtures/redis.ts'
 import { addPlans } from './plans.ts'
 import { play, START } from './play.ts'
@@ -65,7 +65,7 @@ async function open (t: Scope, on: Run['on']): Promise<{ replicas: Stores[], dat
     const { stores, database } = await openApi(t, { on })
     return { replicas: [stores], database }
   }
-  const [databaseUrl, redisUrl] = [await freshDatabase(t), await freshRedis(t)]
+  const [databaseUrl, redisUrl] = [await freshLedger(t), await freshRedis(t)]
   const first = await openApi(t, { on, databaseUrl, redisUrl })
   const second = await openApi(t, { on, databaseUrl, redisUrl })
   return { replicas: [first.stores, second.stores], database: first.database }

@@ -2,7 +2,8 @@ import { Redis } from 'ioredis'
 import { test } from 'tap'
 import type { Statement } from '../../src/storage/database.ts'
 import { type Api, type Body, openApi } from '../fixtures/api.ts'
-import { freshDatabase, postgresMissing } from '../fixtures/postgres.ts'
+import { freshLedger } from '../fixtures/ledger-template.ts'
+import { postgresMissing } from '../fixtures/postgres.ts'
 import { privateRedis, redisProgramMissing } from '../fixtures/redis.ts'
 import { until } from '../storage/until.ts'
 
@@ -44,7 +45,7 @@ test('a thousand questions are one command to Redis, and one round trip to the l
   skip: postgresMissing || redisProgramMissing
 }, async t => {
   const server = await privateRedis(t)
-  const api = await openApi(t, { on: 'servers', databaseUrl: await freshDatabase(t), redisUrl: server.url, mirrorAgeMaxMs: 60_000 })
+  const api = await openApi(t, { on: 'servers', databaseUrl: await freshLedger(t), redisUrl: server.url, mirrorAgeMaxMs: 60_000 })
   const redis = new Redis(server.url)
   t.teardown(() => redis.disconnect())
   await api.push({ 'plan:free@0': { features: { 'feature:calls': { tiers: [{ upto: 10 }] } } } })

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { openApi } from '../fixtures/api.ts'
-import { freshDatabase, postgresMissing } from '../fixtures/postgres.ts'
+import { freshLedger } from '../fixtures/ledger-template.ts'
+import { postgresMissing } from '../fixtures/postgres.ts'
 import { redisMissing } from '../fixtures/redis.ts'
 import { connection, ledgerBlocked } from '../storage/locks.ts'
 
@@ -10,7 +11,7 @@ const [ITEMS_MAX, REQUESTS] = [1_000, 2]
 const LOCK_TIMEOUT_MS = 5_000
 
 t.test('many items take turns, and nobody waits for long behind those that somebody holds up', { skip: postgresMissing || redisMissing }, async t => {
-  const databaseUrl = await freshDatabase(t)
+  const databaseUrl = await freshLedger(t)
   const api = await openApi(t, { on: 'servers', databaseUrl })
   await api.push({ 'plan:p@1': { features: { 'feature:calls': { tiers: [{}] } } } })
   const [held, free] = ['org:held', 'org:free']

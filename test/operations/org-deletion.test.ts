@@ -1,7 +1,8 @@
 import t, { type Test } from 'tap'
 import { purgeDeletedOrgs } from '../../src/background/deleted-orgs.ts'
 import { type Api, type Body, openApi } from '../fixtures/api.ts'
-import { freshDatabase, postgresMissing } from '../fixtures/postgres.ts'
+import { freshLedger } from '../fixtures/ledger-template.ts'
+import { postgresMissing } from '../fixtures/postgres.ts'
 import { freshRedis, redisMissing } from '../fixtures/redis.ts'
 import { until } from '../storage/until.ts'
 
@@ -95,7 +96,7 @@ t.test('deleting an org on the embedded ledger', async t => await alone(t, await
 t.test('deleting an org on Postgres and Redis', SKIP, async t => await alone(t, await openApi(t, { on: 'servers' })))
 
 t.test('deleting an org that another replica knows', SKIP, async t => {
-  const servers = { on: 'servers', databaseUrl: await freshDatabase(t), redisUrl: await freshRedis(t) } as const
+  const servers = { on: 'servers', databaseUrl: await freshLedger(t), redisUrl: await freshRedis(t) } as const
   const [a, b] = [await openApi(t, servers), await openApi(t, servers)]
   await push(a)
 

@@ -1,6 +1,7 @@
 import { test } from 'tap'
 import { type Body, openApi } from '../fixtures/api.ts'
-import { freshDatabase, postgresMissing } from '../fixtures/postgres.ts'
+import { freshLedger } from '../fixtures/ledger-template.ts'
+import { postgresMissing } from '../fixtures/postgres.ts'
 import { freshRedis, redisMissing } from '../fixtures/redis.ts'
 import { until } from '../storage/until.ts'
 import { orgMergeSpecification } from './org-merge-specification.ts'
@@ -12,7 +13,7 @@ test('merging orgs on the embedded ledger', async t => await orgMergeSpecificati
 test('merging orgs on Postgres and Redis', SKIP, async t => await orgMergeSpecification(t, await openApi(t, { on: 'servers' })))
 
 test('merging orgs that another replica knows', SKIP, async t => {
-  const servers = { on: 'servers', databaseUrl: await freshDatabase(t), redisUrl: await freshRedis(t) } as const
+  const servers = { on: 'servers', databaseUrl: await freshLedger(t), redisUrl: await freshRedis(t) } as const
   const [a, b] = [await openApi(t, servers), await openApi(t, servers)]
   await a.push({ 'plan:pro@0': { features: { 'feature:calls': { tiers: [{ upto: 100 }] } } } })
   for (const [org, n] of [['org:kept', 5], ['org:old', 7]] as const) {

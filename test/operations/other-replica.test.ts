@@ -1,10 +1,11 @@
 import { test } from 'tap'
 import { type Api, type Body, openApi } from '../fixtures/api.ts'
-import { freshDatabase, postgresMissing } from '../fixtures/postgres.ts'
+import { freshLedger } from '../fixtures/ledger-template.ts'
+import { postgresMissing } from '../fixtures/postgres.ts'
 import { freshRedis, redisMissing } from '../fixtures/redis.ts'
 
 test('what one replica changes, the other one knows with the next call', { skip: postgresMissing || redisMissing }, async t => {
-  const servers = { on: 'servers', databaseUrl: await freshDatabase(t), redisUrl: await freshRedis(t) } as const
+  const servers = { on: 'servers', databaseUrl: await freshLedger(t), redisUrl: await freshRedis(t) } as const
   const [a, b] = [await openApi(t, servers), await openApi(t, servers)]
   await a.push({ 'plan:free@0': { features: { 'feature:calls': { tiers: [{ upto: 10 }] } } }, 'plan:pro@0': { features: { 'feature:calls': { tiers: [{ upto: 100 }] } } } })
 

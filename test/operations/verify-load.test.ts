@@ -1,6 +1,7 @@
 import t from 'tap'
 import { type Api, type Body, openApi } from '../fixtures/api.ts'
-import { freshDatabase, postgresMissing } from '../fixtures/postgres.ts'
+import { freshLedger } from '../fixtures/ledger-template.ts'
+import { postgresMissing } from '../fixtures/postgres.ts'
 import { freshRedis, redisMissing } from '../fixtures/redis.ts'
 import { CALLS, OF, only, push, sql, used, verified } from './verify-specification.ts'
 
@@ -11,7 +12,7 @@ const DAY_MS = 86_400_000
 
 const servers = {
   on: 'servers',
-  databaseUrl: SKIP.skip === false ? await freshDatabase(t) : '',
+  databaseUrl: SKIP.skip === false ? await freshLedger(t) : '',
   redisUrl: SKIP.skip === false ? await freshRedis(t) : ''
 } as const
 
@@ -92,7 +93,7 @@ t.test('while everybody reports, consumes, reserves and corrects, nothing differ
 })
 
 t.test('a long window whose counter was changed by hand is mended', SKIP, async t => {
-  const api = await openApi(t, { ...servers, databaseUrl: await freshDatabase(t) })
+  const api = await openApi(t, { ...servers, databaseUrl: await freshLedger(t) })
   await push(api)
   await used(api, 'org:long', 2)
   await grow(api, 'org:long', 30_000)

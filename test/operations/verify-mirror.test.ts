@@ -6,7 +6,8 @@ import type { Difference } from '../../src/operations/verify-round.ts'
 import type { Database } from '../../src/storage/database.ts'
 import { redisMirror } from '../../src/storage/mirror-redis.ts'
 import type { Stores } from '../../src/storage/stores.ts'
-import { freshDatabase, postgresMissing } from '../fixtures/postgres.ts'
+import { freshLedger } from '../fixtures/ledger-template.ts'
+import { postgresMissing } from '../fixtures/postgres.ts'
 import { freshRedis, redisMissing } from '../fixtures/redis.ts'
 import { openPostgres } from '../storage/databases.ts'
 import { ask, newOrg, openLedger, opOf } from '../storage/ledger-fixture.ts'
@@ -23,7 +24,7 @@ interface Opened {
 
 async function open (t: Test, mirrorAgeMaxMs: number): Promise<Opened> {
   const url = await freshRedis(t)
-  const database = openPostgres(t, await freshDatabase(t))
+  const database = openPostgres(t, await freshLedger(t))
   const { stores } = await openLedger(t, {
     database,
     mirrorFor: ledgerId => redisMirror({ url, ledgerId, ageMaxMs: mirrorAgeMaxMs, onError: () => {} }),

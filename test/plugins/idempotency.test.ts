@@ -3,7 +3,8 @@ import { sweepIdempotencyKeys } from '../../src/background/idempotency-keys.ts'
 import { createKey } from '../../src/operations/keys.ts'
 import { type Api, openApi, type Reply } from '../fixtures/api.ts'
 import { exampleOf, filledIn, type Operation, operationsOf } from '../fixtures/operations.ts'
-import { freshDatabase, postgresMissing } from '../fixtures/postgres.ts'
+import { freshLedger } from '../fixtures/ledger-template.ts'
+import { postgresMissing } from '../fixtures/postgres.ts'
 import { freshRedis, redisMissing } from '../fixtures/redis.ts'
 
 /** What a key does for each POST: whoever adds one decides. */
@@ -211,7 +212,7 @@ t.test('every POST says what a key does for it', async t => {
 t.test('embedded', async t => await specification(t, embedded))
 
 t.test('on Postgres and Redis', { skip: postgresMissing || redisMissing }, async t => {
-  const servers = { on: 'servers', databaseUrl: await freshDatabase(t), redisUrl: await freshRedis(t) } as const
+  const servers = { on: 'servers', databaseUrl: await freshLedger(t), redisUrl: await freshRedis(t) } as const
   const [a, b] = [await openApi(t, servers), await openApi(t, servers)]
   await specification(t, a)
 

@@ -3,7 +3,8 @@ import { syncBuiltinESMExports } from 'node:module'
 import t, { type Test } from 'tap'
 import { createKey, type MadeKey, revokeKey } from '../../src/operations/keys.ts'
 import { type Api, openApi } from '../fixtures/api.ts'
-import { freshDatabase, postgresMissing } from '../fixtures/postgres.ts'
+import { freshLedger } from '../fixtures/ledger-template.ts'
+import { postgresMissing } from '../fixtures/postgres.ts'
 import { tcpProxy } from '../fixtures/proxy.ts'
 
 const ADMIN_KEY = 'prv_live_0123456789abcdef'
@@ -105,7 +106,7 @@ t.test('a crowd of guesses is refused with a few questions to the ledger, and wh
 })
 
 async function outage (t: Test, adminKey: string | undefined): Promise<void> {
-  const url = await freshDatabase(t)
+  const url = await freshLedger(t)
   const proxy = await tcpProxy(t, Number(new URL(url).port))
   const api = await openApi(t, { databaseUrl: proxy.url(url), ...(adminKey !== undefined && { adminKey }) })
   const [known, unknown] = [await make('live', api), await make('live', api)]

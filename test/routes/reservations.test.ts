@@ -1,7 +1,8 @@
 import { Redis } from 'ioredis'
 import t from 'tap'
 import { type Api, openApi } from '../fixtures/api.ts'
-import { freshDatabase, postgresMissing } from '../fixtures/postgres.ts'
+import { freshLedger } from '../fixtures/ledger-template.ts'
+import { postgresMissing } from '../fixtures/postgres.ts'
 import { freshRedis, redisMissing } from '../fixtures/redis.ts'
 import { holding } from './holding-specification.ts'
 import { PLANS } from './reserving.ts'
@@ -14,7 +15,7 @@ t.test('reservations, embedded', async t => {
 })
 
 t.test('reservations, servers', { skip: postgresMissing || redisMissing }, async t => {
-  const [databaseUrl, redisUrl] = [await freshDatabase(t), await freshRedis(t)]
+  const [databaseUrl, redisUrl] = [await freshLedger(t), await freshRedis(t)]
   const api = await prepared(await openApi(t, { on: 'servers', databaseUrl, redisUrl }))
   await holding(t, api)
   await settling(t, api)

@@ -4,8 +4,8 @@ import { freshDatabase, postgresMissing } from '../fixtures/postgres.ts'
 import { databaseContract } from './database-contract.ts'
 import { databaseKinds, openPostgres } from './databases.ts'
 
-for (const { name, missing, open } of databaseKinds) {
-  test(`the Database port on ${name}`, { skip: missing }, async t => await databaseContract(t, await open(t)))
+for (const { name, missing, openBare } of databaseKinds) {
+  test(`the Database port on ${name}`, { skip: missing }, async t => await databaseContract(t, await openBare(t)))
 }
 
 test('replicas that start together on an empty Postgres agree on one ledger', { skip: postgresMissing }, async t => {

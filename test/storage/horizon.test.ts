@@ -7,7 +7,8 @@ import type { Database } from '../../src/storage/database.ts'
 import { type EventLog, eventLog } from '../../src/storage/event-log.ts'
 import { horizon } from '../../src/storage/horizon.ts'
 import { migrateLedger } from '../../src/storage/migrate.ts'
-import { freshDatabase, postgresMissing } from '../fixtures/postgres.ts'
+import { freshLedger } from '../fixtures/ledger-template.ts'
+import { postgresMissing } from '../fixtures/postgres.ts'
 import { databaseKinds, openPostgres } from './databases.ts'
 import { ask, newOrg, openLedger, opOf } from './ledger-fixture.ts'
 import { type Connection, connection } from './locks.ts'
@@ -56,7 +57,7 @@ async function write (writer: Connection, org: Org, id: string): Promise<void> {
 }
 
 test('on Postgres, where transactions end in another order than they took their numbers', { skip: postgresMissing }, async t => {
-  const url = await freshDatabase(t)
+  const url = await freshLedger(t)
   const database = openPostgres(t, url)
   const { stores } = await openLedger(t, { database })
 

@@ -3,7 +3,8 @@ import { type Test, test } from 'tap'
 import type { Database } from '../../src/storage/database.ts'
 import { type Keys, keyStore, type NewKey, type StoredKey } from '../../src/storage/keys.ts'
 import { migrateLedger } from '../../src/storage/migrate.ts'
-import { freshDatabase, postgresMissing } from '../fixtures/postgres.ts'
+import { freshLedger } from '../fixtures/ledger-template.ts'
+import { postgresMissing } from '../fixtures/postgres.ts'
 import { tcpProxy } from '../fixtures/proxy.ts'
 import { databaseKinds, openPostgres } from './databases.ts'
 import { ask } from './ledger-fixture.ts'
@@ -210,7 +211,7 @@ async function uses (t: Test, database: Database): Promise<void> {
 }
 
 test('a key that somebody has locked delays neither uses nor those who wait for them', { skip: postgresMissing }, async t => {
-  const database = openPostgres(t, await freshDatabase(t))
+  const database = openPostgres(t, await freshLedger(t))
   await migrateLedger(database)
   const { here } = replicas(database)
   const [locked, free] = [newKey(), newKey()]
@@ -224,7 +225,7 @@ test('a key that somebody has locked delays neither uses nor those who wait for 
 })
 
 test('with Postgres away a key that was known goes on, and another one fails', { skip: postgresMissing }, async t => {
-  const url = await freshDatabase(t)
+  const url = await freshLedger(t)
   const proxy = await tcpProxy(t, Number(new URL(url).port))
   const database = openPostgres(t, proxy.url(url))
   await migrateLedger(database)

@@ -3,7 +3,8 @@ import { amountOf } from '../../src/domain/amount.ts'
 import type { Database } from '../../src/storage/database.ts'
 import { ledger } from '../../src/storage/ledger.ts'
 import type { Orgs } from '../../src/storage/orgs.ts'
-import { freshDatabase, postgresMissing, postgresProgramsMissing, privatePostgres } from '../fixtures/postgres.ts'
+import { freshLedger } from '../fixtures/ledger-template.ts'
+import { postgresMissing, postgresProgramsMissing, privatePostgres } from '../fixtures/postgres.ts'
 import { tcpProxy, type TcpProxy } from '../fixtures/proxy.ts'
 import { openPostgres } from './databases.ts'
 import { ask, DAY, moveTo, newOrg, openLedger, type OpenedLedger, opOf, START, unequalCounters, usedOf } from './ledger-fixture.ts'
@@ -22,7 +23,7 @@ interface Behind extends OpenedLedger {
 
 /** A ledger that reaches Postgres by way of a proxy. */
 async function behindProxy (t: Test): Promise<Behind> {
-  const url = await freshDatabase(t)
+  const url = await freshLedger(t)
   const proxy = await tcpProxy(t, Number(new URL(url).port))
   const opened = await openLedger(t, { database: openPostgres(t, proxy.url(url)) })
   return { ...opened, proxy, direct: openPostgres(t, url) }
@@ -83,7 +84,7 @@ test('a batch that went ahead, and whose answer was lost, does not take an old r
 })
 
 test('what is refused after an attempt to go ahead that may arrive yet is an unknown outcome', SKIP, async t => {
-  const url = await freshDatabase(t)
+  const url = await freshLedger(t)
   const database = openPostgres(t, url)
   const { stores, retries } = await openLedger(t, { database })
   const org = await newOrg(stores)
@@ -152,7 +153,7 @@ test('an outage that is shorter than a caller’s patience is not noticed', SKIP
 })
 
 test('a batch whose connection is replaced between its round trips writes nothing without its locks', SKIP, async t => {
-  const url = await freshDatabase(t)
+  const url = await freshLedger(t)
   const database = openPostgres(t, url)
   const { stores } = await openLedger(t, { database })
   const stale = await newOrg(stores)

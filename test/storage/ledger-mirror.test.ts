@@ -2,7 +2,8 @@ import { test } from 'tap'
 import { amountOf } from '../../src/domain/amount.ts'
 import { memoryMirror } from '../../src/storage/mirror-memory.ts'
 import { redisMirror } from '../../src/storage/mirror-redis.ts'
-import { freshDatabase, postgresMissing } from '../fixtures/postgres.ts'
+import { freshLedger } from '../fixtures/ledger-template.ts'
+import { postgresMissing } from '../fixtures/postgres.ts'
 import { tcpProxy } from '../fixtures/proxy.ts'
 import { privateRedis, redisProgramMissing } from '../fixtures/redis.ts'
 import { databaseKinds, openPostgres } from './databases.ts'
@@ -81,7 +82,7 @@ test('a report that was committed before, by whoever did not come to tell the mi
   skip: postgresMissing
 }, async t => {
   const mirror = memoryMirror({ ageMaxMs: 60_000 })
-  const url = await freshDatabase(t)
+  const url = await freshLedger(t)
   const proxy = await tcpProxy(t, Number(new URL(url).port))
   const here = await openLedger(t, { database: openPostgres(t, proxy.url(url)), mirrorFor: () => mirror })
   const elsewhere = await openLedger(t, { database: openPostgres(t, url) })

@@ -1,7 +1,8 @@
 import t, { type Test } from 'tap'
 import { amountOf } from '../../src/domain/amount.ts'
 import { SESSION_SETTINGS, WAIT_SETTINGS } from '../../src/storage/session-settings.ts'
-import { freshDatabase, postgresMissing, postgresProgramsMissing, privatePostgres } from '../fixtures/postgres.ts'
+import { freshLedger } from '../fixtures/ledger-template.ts'
+import { postgresMissing, postgresProgramsMissing, privatePostgres } from '../fixtures/postgres.ts'
 import { tcpProxy } from '../fixtures/proxy.ts'
 import { openPostgres } from './databases.ts'
 import { ask, newOrg, openLedger, opOf, usedOf } from './ledger-fixture.ts'
@@ -14,7 +15,7 @@ const SKIP = { skip: postgresMissing, buffered: true }
 
 /** An org whose lock somebody has had for a while, idle in a transaction, and another one. */
 async function heldOrg (t: Test, settings: Record<string, string>) {
-  const url = await freshDatabase(t)
+  const url = await freshLedger(t)
   const opened = await openLedger(t, { database: openPostgres(t, url) })
   const [org, other] = [await newOrg(opened.stores), await newOrg(opened.stores)]
   const holder = await connection(t, url, settings)
@@ -64,7 +65,7 @@ t.test('a stranger who holds an org’s lock for longer costs its reports a ledg
 })
 
 t.test('an outcome that cannot be found out for 10 s is outcome_unknown with the event’s id, and a retry finds it', SKIP, async t => {
-  const url = await freshDatabase(t)
+  const url = await freshLedger(t)
   const proxy = await tcpProxy(t, Number(new URL(url).port))
   const { stores } = await openLedger(t, { database: openPostgres(t, proxy.url(url)) })
   const org = await newOrg(stores)

@@ -3,6 +3,7 @@ import { type Test, test } from 'tap'
 import { amountOf } from '../../src/domain/amount.ts'
 import { type Database, ROLLBACK, BEGIN, sqlState } from '../../src/storage/database.ts'
 import { write } from '../../src/storage/ledger-statements.ts'
+import { freshLedger } from '../fixtures/ledger-template.ts'
 import { freshDatabase, postgresMissing } from '../fixtures/postgres.ts'
 import { openPostgres } from './databases.ts'
 import {
@@ -21,7 +22,7 @@ interface Replicas {
 
 /** Two replicas, each with connections of its own, on one Postgres. */
 async function twoReplicas (t: Test): Promise<Replicas> {
-  const url = await freshDatabase(t)
+  const url = await freshLedger(t)
   const [database, second] = [openPostgres(t, url), openPostgres(t, url)]
   return { url, database, one: await openLedger(t, { database }), two: await openLedger(t, { database: second }) }
 }
