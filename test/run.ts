@@ -3,6 +3,7 @@
  * `npm test -- test/domain/amount.test.ts` runs that file. Redis is started by each test file that wants one.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { mkdirSync, mkdtempSync, readFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { join, relative } from 'node:path'
@@ -11,7 +12,7 @@ import { fileURLToPath } from 'node:url'
 import { compile } from './compile.ts'
 import { type Exit, exitOf, runChild } from './fixtures/child.ts'
 import { guard, runFolder, temporaryFolder } from './fixtures/guard.ts'
-import { type FreshDatabase, postgresProgramsMissing, startPostgres } from './fixtures/postgres.ts'
+import { dropDatabases, postgresProgramsMissing, startPostgres } from './fixtures/postgres.ts'
 import { isHidden } from './fixtures/programs.ts'
 import { redisMissing, redisProgramMissing } from './fixtures/redis.ts'
 import { readTap, type TapResult } from './fixtures/tap-output.ts'
@@ -43,24 +44,24 @@ async function main (): Promise<number> {
   process.env.TEST_TEMPLATE_FOLDER = temporaryFolder('template')
   const compiled = compiledFolder()
   const compiledGuard = guard('KILL', compiled)
-  let dropTemplate: (() => Promise<void>) | undefined
+  const databasePrefix = `test_${randomBytes(4).toString('hex')}_`
+  process.env.TEST_DATABASE_PREFIX = databasePrefix
   const own = given === undefined && postgresProgramsMissing === false ? await startPostgres() : undefined
   try {
     await buildTap()
     compile(ROOT, compiled)
     const url = isHidden('postgres') ? undefined : given ?? own?.server.url
     const template = FILES.length === 0 ? await prepareForMany(compiled, url) : undefined
-    dropTemplate = template?.drop
     const env = {
       TEST_ROOT: ROOT,
       ...(url !== undefined && { TEST_DATABASE_URL: url }),
-      ...(template !== undefined && { TEST_LEDGER_DATABASE: template.name })
+      ...(template !== undefined && { TEST_LEDGER_DATABASE: template })
     }
     const { exit, result } = await runTap(compiled, env)
     return report(exit, result, missingParts(url))
   } finally {
     clearTimeout(deadline)
-    await dropTemplate?.()
+    if (given !== undefined) await dropDatabases(given, databasePrefix)
     await own?.release()
     await folder.release()
     await compiledGuard.release()
@@ -68,7 +69,7 @@ async function main (): Promise<number> {
 }
 
 /** It pays in a run that starts a hundred processes; whoever names a file would wait for it, and for the packages it needs. */
-async function prepareForMany (compiled: string, databaseUrl: string | undefined): Promise<FreshDatabase | undefined> {
+async function prepareForMany (compiled: string, databaseUrl: string | undefined): Promise<string | undefined> {
   const { makeEmptyLedger, makeLedgerDatabase } = await import('./fixtures/ledger-template.ts')
   const { bundlePackages } = await import('./bundle.ts')
   const template = databaseUrl === undefined ? undefined : makeLedgerDatabase(databaseUrl)
