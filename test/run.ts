@@ -47,10 +47,10 @@ async function main (): Promise<number> {
   const databasePrefix = `test_${randomBytes(4).toString('hex')}_`
   process.env.TEST_DATABASE_PREFIX = databasePrefix
   const own = given === undefined && postgresProgramsMissing === false ? await startPostgres() : undefined
+  const url = isHidden('postgres') ? undefined : given ?? own?.server.url
   try {
     await buildTap()
     compile(ROOT, compiled)
-    const url = isHidden('postgres') ? undefined : given ?? own?.server.url
     const template = FILES.length === 0 ? await prepareForMany(compiled, url) : undefined
     const env = {
       TEST_ROOT: ROOT,
@@ -61,10 +61,11 @@ async function main (): Promise<number> {
     return report(exit, result, missingParts(url))
   } finally {
     clearTimeout(deadline)
-    if (given !== undefined) await dropDatabases(given, databasePrefix)
     await own?.release()
     await folder.release()
     await compiledGuard.release()
+    // Our own server has gone with all that was on it.
+    if (own === undefined && url !== undefined) await dropDatabases(url, databasePrefix)
   }
 }
 
