@@ -8,12 +8,23 @@ import { beginFile } from './fixtures/file-test.ts'
 import { moduleUrl } from './fixtures/node.ts'
 
 // Not as arguments, which would be in the name of every folder that a test makes.
-const { TEST_FILES = '', TEST_FILE_TIMEOUT_MS } = process.env
+const { TEST_FILES = '', TEST_FILE_TIMEOUT_MS, TEST_PROCESS_TIMEOUT_MS } = process.env
+/** A pool of connections, or a keep-alive, may take some seconds to end. */
+const LEFT_OPEN_MS = 10_000
 
-tap.setTimeout(0)
+tap.setTimeout(Number(TEST_PROCESS_TIMEOUT_MS))
 for (const name of TEST_FILES.split(' ')) {
   await tap.test(name, { timeout: Number(TEST_FILE_TIMEOUT_MS) }, async t => {
     beginFile(t)
     await import(moduleUrl(name).href)
   })
 }
+
+// Nothing waits for this, so it only comes in a process that something else keeps; without it the run would wait as well, and not say why.
+setTimeout(() => {
+  tap.fail('what the files of this process opened is not closed', { left: process.getActiveResourcesInfo() })
+  process.exit(1)
+}, LEFT_OPEN_MS).unref()
+
+// As the service does, not by itself: Node 20 was seen to close a socket for ever then, computing.
+process.on('beforeExit', () => process.exit())

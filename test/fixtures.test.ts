@@ -158,6 +158,12 @@ ok 1 - a.test.ts b.test.ts # time=300.1ms
   t.match(read(`${whole}${summary}`.replace(/ {4}ok 2 - b.*\n/, '').replace(/\nok (.*)/, '\nnot ok $1\n  ---\n  signal: SIGKILL\n  ...')), {
     complete: false, written: ['ok   a.test.ts (7 ms)', 'FAIL b.test.ts', '  signal: SIGKILL']
   }, 'without a file')
+  t.strictSame(read(`1..1
+not ok 1 - timeout!
+  ---
+  expired: a.test.ts b.test.ts
+  ...
+`).written, ['  expired: a.test.ts b.test.ts'], 'a process that did not answer')
   t.strictSame(read(`# Subtest: a.test.ts
     # Subtest: a.test.ts
         # Subtest: b

@@ -77,6 +77,8 @@ for (const files of processes) {
     buffered: true,
     timeout: PROCESS_TIMEOUT_MS,
     cwd: fileURLToPath(ROOT),
-    env: { ...process.env, TEST_FILES: name, TEST_FILE_TIMEOUT_MS: String(FILE_TIMEOUT_MS) }
+    env: {
+      ...process.env, TEST_FILES: name, TEST_FILE_TIMEOUT_MS: String(FILE_TIMEOUT_MS), TEST_PROCESS_TIMEOUT_MS: String(PROCESS_TIMEOUT_MS)
+    }
   })
 }
