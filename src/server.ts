@@ -6,7 +6,7 @@ import { type Config, ConfigProblems, loadConfig } from './config.ts'
 import { environmentOfKey } from './domain/key.ts'
 import { loggable } from './errors.ts'
 import { openLog } from './log.ts'
-import type { ConnectionBounds } from './plugins/connections.ts'
+import { ACCEPT_QUEUE_MAX, type ConnectionBounds } from './plugins/connections.ts'
 import { createMetrics } from './plugins/metrics.ts'
 import type { RateLimitTerms } from './plugins/rate-limit.ts'
 import type { Database } from './storage/database.ts'
@@ -96,6 +96,7 @@ async function start (env: NodeJS.ProcessEnv, hosting: Hosting): Promise<void> {
   const address = await app.listen({
     host: config.host,
     port: config.port,
+    backlog: ACCEPT_QUEUE_MAX,
     listenTextResolver: address => `Tollgate listening on ${address}, documentation at ${address}/docs`
   })
   onListening?.(address.replace(/^http:\/\//, ''))

@@ -12,6 +12,12 @@ const UNANSWERED_MAX = 100
 /** When all places are taken, how often idle connections are looked for: it costs as much as there are connections. */
 const MAKE_ROOM_EVERY_MS = 1_000
 
+/**
+ * How many connections the system keeps until the process takes them, where it allows as many (`net.core.somaxconn`). Node's own
+ * standard, 511, is passed when callers come back all at once; who finds no place is let wait for a second or more, or forgotten.
+ */
+export const ACCEPT_QUEUE_MAX = 4_096
+
 /** How long each state of a connection may last: there is none that a caller can keep for ever. */
 export interface ConnectionBounds {
   /** From its first moment, or from the first byte of a further request, until its headers are here. */
