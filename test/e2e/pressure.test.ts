@@ -87,6 +87,10 @@ async function metric (name: string): Promise<number> {
   return Number(new RegExp(`^${name} (\\S+)`, 'm').exec(text)?.[1])
 }
 
+async function nobodyIsLeft (afterMs: number): Promise<void> {
+  await until('nobody is left but who asks', async () => await metric('tollgate_http_connections') <= 2, afterMs + SLACK_MS)
+}
+
 async function isHealthy (): Promise<boolean> {
   const { status } = await fetch(`${service.url}/v1/whoami`, { headers: { connection: 'close' } })
   return status === 200
@@ -122,7 +126,7 @@ t.test('whatever a connection does, it ends, and others are served meanwhile', a
   }
   t.ok(seen.answered > 0 && seen.failed === 0 && seen.longestMs < SLACK_MS, JSON.stringify(seen))
   // Those who take nothing do not hear of the end either: it is the service that knows.
-  await until('nobody is left but who asks', async () => await metric('tollgate_http_connections') <= 2, STALLED_TIMEOUT_MS + SLACK_MS)
+  await nobodyIsLeft(STALLED_TIMEOUT_MS)
 })
 
 t.test('a body without end is cut where it is too long', async t => {
@@ -181,7 +185,7 @@ t.test('a thousand silent connections and a thousand more that find no place: si
   }, FILLED_WITHIN_MS)
   // It is the service that knows. Some may wait for ever: where the queue of those to be accepted is full, the kernel forgets a connection
   // of which its other side believes that it is there, until it says something.
-  await until('nobody is left but who asks', async () => await metric('tollgate_http_connections') <= 2, HEADERS_TIMEOUT_MS + SLACK_MS)
+  await nobodyIsLeft(HEADERS_TIMEOUT_MS)
   await until('others are served again', isHealthy)
   t.ok(await metric('tollgate_http_connections_refused_total') >= refused().length)
 })
