@@ -9,9 +9,11 @@ import { constants } from 'node:os'
 import { join, relative } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { setFlagsFromString } from 'node:v8'
 import { compile } from './compile.ts'
 import { type Exit, exitOf, runChild } from './fixtures/child.ts'
 import { guard, runFolder, temporaryFolder } from './fixtures/guard.ts'
+import { WASM_FOR_SHORT_LIVES } from './fixtures/node.ts'
 import { dropDatabases, postgresProgramsMissing, startPostgres } from './fixtures/postgres.ts'
 import { isHidden } from './fixtures/programs.ts'
 import { redisMissing, redisProgramMissing } from './fixtures/redis.ts'
@@ -46,11 +48,11 @@ async function main (): Promise<number> {
   const compiledGuard = guard('KILL', compiled)
   const databasePrefix = `test_${randomBytes(4).toString('hex')}_`
   process.env.TEST_DATABASE_PREFIX = databasePrefix
-  const own = given === undefined && postgresProgramsMissing === false ? await startPostgres() : undefined
-  const url = isHidden('postgres') ? undefined : given ?? own?.server.url
+  const starting = given === undefined && postgresProgramsMissing === false ? startPostgres() : undefined
   try {
-    await buildTap()
-    compile(ROOT, compiled)
+    // The server starts meanwhile, and is looked at when it is there.
+    const [own] = await Promise.all([starting, compileAll(compiled)])
+    const url = isHidden('postgres') ? undefined : given ?? own?.server.url
     const template = FILES.length === 0 ? await prepareForMany(compiled, url) : undefined
     const env = {
       TEST_ROOT: ROOT,
@@ -61,16 +63,24 @@ async function main (): Promise<number> {
     return report(exit, result, missingParts(url))
   } finally {
     clearTimeout(deadline)
+    // That it did not start was said.
+    const own = await starting?.catch(() => undefined)
     await own?.release()
     await folder.release()
     await compiledGuard.release()
     // Our own server has gone with all that was on it.
-    if (own === undefined && url !== undefined) await dropDatabases(url, databasePrefix)
+    if (given !== undefined && !isHidden('postgres')) await dropDatabases(given, databasePrefix)
   }
+}
+
+async function compileAll (folder: string): Promise<void> {
+  await buildTap()
+  compile(ROOT, folder)
 }
 
 /** It pays in a run that starts a hundred processes; whoever names a file would wait for it, and for the packages it needs. */
 async function prepareForMany (compiled: string, databaseUrl: string | undefined): Promise<string | undefined> {
+  for (const flag of WASM_FOR_SHORT_LIVES) setFlagsFromString(flag)
   const { makeEmptyLedger, makeLedgerDatabase } = await import('./fixtures/ledger-template.ts')
   const { bundlePackages } = await import('./bundle.ts')
   const template = databaseUrl === undefined ? undefined : makeLedgerDatabase(databaseUrl)
