@@ -8,6 +8,7 @@ import { privatePostgres, postgresProgramsMissing } from './fixtures/postgres.ts
 import { serve } from './fixtures/process.ts'
 import { tcpProxy } from './fixtures/proxy.ts'
 import { privateRedis, redisProgramMissing } from './fixtures/redis.ts'
+import { filesUnderWay, finish, take } from './fixtures/taken-files.ts'
 import { readTap } from './fixtures/tap-output.ts'
 
 const STAND_IN = `
@@ -129,6 +130,17 @@ t.test('a Redis that is killed comes back with what it had written', { skip: red
   t.equal(await redis.get('key'), 'value')
 })
 
+t.test('of those who would take a file one does', async t => {
+  const folder = t.testdir()
+  t.equal(take(folder, 'test/a.test.ts'), true)
+  t.equal(take(folder, 'test/a.test.ts'), false)
+  t.equal(take(folder, 'test/b.test.ts'), true)
+  t.strictSame(filesUnderWay(folder), ['test/a.test.ts', 'test/b.test.ts'])
+  finish(folder, 'test/a.test.ts')
+  t.equal(take(folder, 'test/a.test.ts'), false, 'once for all')
+  t.strictSame(filesUnderWay(folder), ['test/b.test.ts'])
+})
+
 t.test('output of tap says what became of each file, and is not complete when it breaks off', async t => {
   const read = (text: string) => {
     const written: string[] = []
@@ -137,7 +149,8 @@ t.test('output of tap says what became of each file, and is not complete when it
     return { written, ...reader.result() }
   }
   const whole = `1..1
-# Subtest: a.test.ts b.test.ts
+# Files: a.test.ts b.test.ts
+# Subtest: process 1
     # Subtest: a.test.ts
         ok 1 - fine
         ok 2 - not now # SKIP no server
@@ -148,7 +161,7 @@ t.test('output of tap says what became of each file, and is not complete when it
         1..1
     ok 2 - b.test.ts # time=1.4ms
     1..2
-ok 1 - a.test.ts b.test.ts # time=300.1ms
+ok 1 - process 1 # time=300.1ms
 `
   const summary = '# { total: 3, pass: 2, skip: 1 }\n'
   t.match(read(whole + summary), { written: ['ok   a.test.ts (7 ms)', 'ok   b.test.ts (1 ms)'], passed: 2, failed: 0, skipped: 1, complete: true })
@@ -156,15 +169,19 @@ ok 1 - a.test.ts b.test.ts # time=300.1ms
   t.match(read(whole), { complete: false }, 'without the count')
   t.match(read(`${whole}${summary}`.replace('1..1', '1..2')), { complete: false }, 'without a process')
   t.match(read(`${whole}${summary}`.replace(/ {4}ok 2 - b.*\n/, '').replace(/\nok (.*)/, '\nnot ok $1\n  ---\n  signal: SIGKILL\n  ...')), {
-    complete: false, written: ['ok   a.test.ts (7 ms)', 'FAIL b.test.ts', '  signal: SIGKILL']
+    complete: false, written: ['ok   a.test.ts (7 ms)', '  signal: SIGKILL', 'FAIL b.test.ts']
   }, 'without a file')
-  t.strictSame(read(`1..1
+  t.match(read(`1..1
+# Files: a.test.ts b.test.ts
 not ok 1 - timeout!
   ---
-  expired: a.test.ts b.test.ts
+  expired: process 1
   ...
-`).written, ['  expired: a.test.ts b.test.ts'], 'a process that did not answer')
-  t.strictSame(read(`# Subtest: a.test.ts
+# Under way: b.test.ts
+# { total: 1, pass: 0, fail: 1 }
+`), { complete: false, written: ['  expired: process 1', '# Under way: b.test.ts', 'FAIL a.test.ts', 'FAIL b.test.ts'] }, 'a process that did not answer')
+  const failing = `# Files: a.test.ts b.test.ts
+# Subtest: process 1
     # Subtest: a.test.ts
         # Subtest: b
             not ok 1 - sum
@@ -177,6 +194,18 @@ not ok 1 - timeout!
       ---
       at: there
       ...
-not ok 1 - a.test.ts
-`).written, ['FAIL a.test.ts', '        # Subtest: b', '            not ok 1 - sum', '    not ok 2 - late', '      ---', '      at: there', '      ...'])
+not ok 1 - process 1
+  ---
+  exitCode: 1
+  ...
+`
+  const written = ['FAIL a.test.ts', '        # Subtest: b', '            not ok 1 - sum', '    not ok 2 - late', '      ---', '      at: there', '      ...']
+  t.strictSame(read(failing).written, written, 'of a process that failed with a test the code is not worth a line')
+  t.strictSame(read(`${failing}# Subtest: process 2
+    # Subtest: b.test.ts
+not ok 2 - process 2
+  ---
+  exitCode: 7
+  ...
+`).written, [...written, '  exitCode: 7'], 'of one without a failed test it is all there is')
 })

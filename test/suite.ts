@@ -1,18 +1,20 @@
 /**
- * All test files, or those that are named, as one test: a few processes side by side, each of which takes several short files
+ * All test files, or those that are named, as one test: a few processes side by side, each of which takes file after file
  * (`test/files.ts`). `test/run.ts` starts it from the compiled copy. Not by tap's own runner, which gives each file a process, and
  * each process, and each thread in it, three loaders and the source maps of every library: half the time of a short file.
  */
 import { existsSync, readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
+import { temporaryFolder } from './fixtures/guard.ts'
 import { FOR_SHORT_LIVES, nodeArguments } from './fixtures/node.ts'
 import { ROOT } from './fixtures/root.ts'
+import { filesUnderWay } from './fixtures/taken-files.ts'
 
 /** Three that compute, since each waits for a store now and then, and the one that waits; once it is done, its place is anybody's. */
 const JOBS = 4
 const TEST = /\.test\.ts$/
-/** What takes long in these is the patience of the product, or of Redis: one process has them all, beside those that compute. */
+/** What takes long in these is the patience of the product, or of Redis: one process begins with them, beside those that compute. */
 const WAITING = [
   'test/faults/faults.test.ts',
   'test/e2e/outage.test.ts',
@@ -28,7 +30,7 @@ const WAITING = [
   'test/storage/mirror-faults.test.ts',
   'test/e2e/pressure.test.ts'
 ]
-/** Those that take longest have a process of their own and start first, lest one of them runs alone at the end. */
+/** Those that take longest start first, lest one of them runs alone at the end. */
 const LONG = [
   'test/fuzz/fuzz.test.ts',
   'test/e2e/replicas.test.ts',
@@ -40,8 +42,6 @@ const LONG = [
   'test/e2e/backup.test.ts',
   'test/model/model.test.ts'
 ]
-/** Of those that share a process. What it saves is half of a short file; what it costs is how long a process may be the last one. */
-const FILES_MAX = 10
 
 function filesIn (folder: string): string[] {
   return readdirSync(new URL(folder, ROOT), { withFileTypes: true }).flatMap(entry => {
@@ -50,35 +50,44 @@ function filesIn (folder: string): string[] {
   })
 }
 
-/** Neighbours need much the same. */
-function groups (files: readonly string[]): string[][] {
-  return Array.from({ length: Math.ceil(files.length / FILES_MAX) }, (_, n) => files.slice(n * FILES_MAX, (n + 1) * FILES_MAX))
-}
-
-const given = process.argv.slice(2)
+const given = [...new Set(process.argv.slice(2))]
 /** For what blocks a process, which then does not see that its file takes too long. */
 const PROCESS_TIMEOUT_MS = 1_200_000
 /** Whoever names a file may want its long form. */
 const FILE_TIMEOUT_MS = given.length > 0 ? PROCESS_TIMEOUT_MS : 120_000
 const short = filesIn('test/').sort().filter(file => !LONG.includes(file) && !WAITING.includes(file))
-const processes = given.length > 0 ? given.map(file => [file]) : [WAITING, ...LONG.map(file => [file]), ...groups(short)]
+const [waiting = [], computing = []] = given.length > 0 ? [given.slice(0, 1), given.slice(1)] : [WAITING, [...LONG, ...short]]
+const files = [...waiting, ...computing]
+const missing = files.find(file => !existsSync(new URL(file, ROOT)))
+if (missing !== undefined) throw new Error(`there is no ${missing}`)
+/** Each process has one that is its own, as tap takes one that tests nothing for skipped; and then what nobody has taken. */
+const firsts = computing.splice(0, JOBS - 1)
+const processes = [[...waiting, ...computing], ...firsts.map(first => [first, ...computing, ...waiting.slice(1)])]
+const taken = temporaryFolder('taken')
 
 t.setTimeout(0)
 t.jobs = JOBS
 t.plan(processes.length)
-for (const files of processes) {
-  const missing = files.find(file => !existsSync(new URL(file, ROOT)))
-  if (missing !== undefined) throw new Error(`there is no ${missing}`)
-  const name = files.join(' ')
-  const args = [...(files.length > 1 ? FOR_SHORT_LIVES : []), ...nodeArguments('test/files.ts')]
+t.comment(`Files: ${files.join(' ')}`)
+for (const [n, names] of processes.entries()) {
+  const args = [...(given.length > 0 ? [] : FOR_SHORT_LIVES), ...nodeArguments('test/files.ts')]
   // By way of env, because tap adds NODE_OPTIONS of its own.
   t.spawn('/usr/bin/env', [`NODE_OPTIONS=${process.env.NODE_OPTIONS ?? ''}`, process.execPath, ...args], {
-    name,
+    name: `process ${n + 1} of ${processes.length}`,
     buffered: true,
     timeout: PROCESS_TIMEOUT_MS,
     cwd: fileURLToPath(ROOT),
     env: {
-      ...process.env, TEST_FILES: name, TEST_FILE_TIMEOUT_MS: String(FILE_TIMEOUT_MS), TEST_PROCESS_TIMEOUT_MS: String(PROCESS_TIMEOUT_MS)
+      ...process.env,
+      TEST_FILES: names.join(' '),
+      TEST_TAKEN_FOLDER: taken,
+      TEST_FILE_TIMEOUT_MS: String(FILE_TIMEOUT_MS),
+      TEST_PROCESS_TIMEOUT_MS: String(PROCESS_TIMEOUT_MS)
     }
   })
 }
+// Of a process that had to be ended tap says nothing, not even which file it was at.
+t.teardown(() => {
+  const unfinished = filesUnderWay(taken)
+  if (unfinished.length > 0) t.comment(`Under way: ${unfinished.join(' ')}`)
+})
