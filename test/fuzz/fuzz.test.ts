@@ -18,8 +18,8 @@ const REACHED = ['invalid_request', 'invalid_id', 'invalid_amount', 'org_not_fou
  */
 const SELDOM = ['post /v1/plans', 'post /v1/org-imports', 'post /v1/orgs/{org}/merge']
 
-/** A minute on two slow cores that others use as well; half of that alone. */
-t.setTimeout(300_000)
+/** A minute on two slow cores that others use as well, half of that alone; five minutes where all of it goes to the embedded ledger. */
+t.setTimeout(900_000)
 
 /** The same for everybody, so that a change is blamed for what it broke; `npm run fuzz` goes where nobody was. */
 const seed = Number(process.env.FUZZ_SEED ?? 1)
