@@ -208,4 +208,5 @@ not ok 2 - process 2
   exitCode: 7
   ...
 `).written, [...written, '  exitCode: 7'], 'of one without a failed test it is all there is')
+  t.strictSame(read(failing.replace('exitCode: 1', 'signal: SIGKILL')).written, [...written, '  signal: SIGKILL'], 'and of one that was killed afterwards')
 })
