@@ -14,7 +14,7 @@ import { compile } from './compile.ts'
 import { type Exit, exitOf, runChild } from './fixtures/child.ts'
 import { guard, runFolder, temporaryFolder } from './fixtures/guard.ts'
 import { WASM_FOR_SHORT_LIVES } from './fixtures/node.ts'
-import { dropDatabases, postgresProgramsMissing, startPostgres } from './fixtures/postgres.ts'
+import { dropDatabases, makeCluster, postgresProgramsMissing, startPostgres } from './fixtures/postgres.ts'
 import { isHidden } from './fixtures/programs.ts'
 import { redisMissing, redisProgramMissing } from './fixtures/redis.ts'
 import { readTap, type TapResult } from './fixtures/tap-output.ts'
@@ -48,7 +48,8 @@ async function main (): Promise<number> {
   const compiledGuard = guard('KILL', compiled)
   const databasePrefix = `test_${randomBytes(4).toString('hex')}_`
   process.env.TEST_DATABASE_PREFIX = databasePrefix
-  const starting = given === undefined && postgresProgramsMissing === false ? startPostgres() : undefined
+  const making = given === undefined && postgresProgramsMissing === false ? makeCluster() : undefined
+  const starting = making?.then(async () => await startPostgres())
   try {
     // The server starts meanwhile, and is looked at when it is there.
     const [own] = await Promise.all([starting, compileAll(compiled)])
@@ -66,6 +67,8 @@ async function main (): Promise<number> {
     // That it did not start was said.
     const own = await starting?.catch(() => undefined)
     await own?.release()
+    const cluster = await making?.catch(() => undefined)
+    await cluster?.release()
     await folder.release()
     await compiledGuard.release()
     // Our own server has gone with all that was on it.

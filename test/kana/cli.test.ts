@@ -1,7 +1,6 @@
-import { test, type Test } from 'tap'
-import { type Api, type Body, openApi } from '../fixtures/api.ts'
-import { postgresMissing } from '../fixtures/postgres.ts'
-import { redisMissing } from '../fixtures/redis.ts'
+import t, { type Test } from 'tap'
+import { type Api, type Body } from '../fixtures/api.ts'
+import { withEachLedger } from '../fixtures/each-ledger.ts'
 
 const KEY = 'prv_test_0123456789abcdef0123456789abcdef'
 
@@ -96,7 +95,4 @@ async function specification (t: Test, api: Api): Promise<void> {
   })
 }
 
-test('Kana\'s command line on the embedded ledger', async t => await specification(t, await openApi(t, { on: 'embedded', adminKey: KEY })))
-
-test('Kana\'s command line on Postgres and Redis', { skip: postgresMissing || redisMissing }, async t =>
-  await specification(t, await openApi(t, { on: 'servers', adminKey: KEY })))
+withEachLedger(t, 'Kana\'s command line', specification, { adminKey: KEY })

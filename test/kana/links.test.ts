@@ -1,7 +1,6 @@
-import { test, type Test } from 'tap'
+import t, { type Test } from 'tap'
 import { type Api, type ApiOptions, type Body, openApi } from '../fixtures/api.ts'
-import { postgresMissing } from '../fixtures/postgres.ts'
-import { redisMissing } from '../fixtures/redis.ts'
+import { withEachLedger } from '../fixtures/each-ledger.ts'
 
 const SUCCESS = 'https://app.example.com/welcome'
 const CANCEL = 'https://app.example.com/pricing'
@@ -121,14 +120,9 @@ async function specification (t: Test, api: Api, key: string): Promise<void> {
 
 const TEST_KEY = 'prv_test_0123456789abcdef'
 const LIVE_KEY = 'prv_live_0123456789abcdef'
-const SERVERS = { skip: postgresMissing || redisMissing }
+withEachLedger(t, 'subscription links', async (t, api) => await specification(t, api, TEST_KEY), { adminKey: TEST_KEY })
 
-test('subscription links on the embedded ledger', async t => await specification(t, await openApi(t, { on: 'embedded', adminKey: TEST_KEY }), TEST_KEY))
-
-test('subscription links on Postgres and Redis', SERVERS, async t =>
-  await specification(t, await openApi(t, { on: 'servers', adminKey: TEST_KEY }), TEST_KEY))
-
-test('in live, no page takes the place of a payment, unless the setting allows it', async t => {
+t.test('in live, no page takes the place of a payment, unless the setting allows it', async t => {
   const live = async (settings: ApiOptions): Promise<{ caller: Caller, api: Api }> => {
     const api = await openApi(t, { adminKey: LIVE_KEY, ...settings })
     await sell(api)

@@ -1,7 +1,6 @@
 import t, { type Test } from 'tap'
-import { type Api, type Body, openApi } from '../fixtures/api.ts'
-import { postgresMissing } from '../fixtures/postgres.ts'
-import { redisMissing } from '../fixtures/redis.ts'
+import { type Api, type Body } from '../fixtures/api.ts'
+import { withEachLedger } from '../fixtures/each-ledger.ts'
 import { type Kana, kanaWith } from './documented.ts'
 
 /** Kana's GraphQL and `/v1` are two ways to the same data: whichever road recorded, and whichever asks. */
@@ -67,21 +66,18 @@ function roadsOf (api: Api, userId: string): Roads {
 const RECORD = 'mutation ($input: CreateUsageEventInput!) { recordUsage(input: $input) { recorded reason } }'
 const SUBSCRIBE = 'mutation ($userId: String!, $packageIds: [String!]!) { subscribe(userId: $userId, packageIds: $packageIds) { status package { id name } } }'
 
-for (const on of ['embedded', 'servers'] as const) {
-  t.test(`one domain, ${on}`, { skip: on === 'servers' && (postgresMissing || redisMissing) }, async t => {
-    const api = await openApi(t, { on })
-    await api.push({
-      'plan:pushed@1': { title: 'Pushed', features: { [FEATURE]: { tiers: [{ upto: 3_000_000_001 }] } } },
-      'plan:small@1': { features: { [FEATURE]: { tiers: [{ upto: 10 }] } } }
-    })
-    await t.test('recorded through GraphQL, a report and a batch in turn: the same numbers on every road', async t => await inTurn(t, api))
-    await t.test('a fraction: whole where numbers are whole, and access by the exact figure', async t => await fraction(t, api))
-    await t.test('3,000,000,000: as much as an Int can say, and access by the exact figure', async t => await beyondInt(t, api))
-    await t.test('SET and clobber are one', async t => await set(t, api))
-    await t.test('a package that was made through GraphQL is a plan for /v1', async t => await packageIsPlan(t, api))
-    await t.test('a plan that was pushed is a package, and is subscribed to through GraphQL', async t => await planIsPackage(t, api))
+withEachLedger(t, 'one domain', async (t, api) => {
+  await api.push({
+    'plan:pushed@1': { title: 'Pushed', features: { [FEATURE]: { tiers: [{ upto: 3_000_000_001 }] } } },
+    'plan:small@1': { features: { [FEATURE]: { tiers: [{ upto: 10 }] } } }
   })
-}
+  await t.test('recorded through GraphQL, a report and a batch in turn: the same numbers on every road', async t => await inTurn(t, api))
+  await t.test('a fraction: whole where numbers are whole, and access by the exact figure', async t => await fraction(t, api))
+  await t.test('3,000,000,000: as much as an Int can say, and access by the exact figure', async t => await beyondInt(t, api))
+  await t.test('SET and clobber are one', async t => await set(t, api))
+  await t.test('a package that was made through GraphQL is a plan for /v1', async t => await packageIsPlan(t, api))
+  await t.test('a plan that was pushed is a package, and is subscribed to through GraphQL', async t => await planIsPackage(t, api))
+})
 
 async function inTurn (t: Test, api: Api): Promise<void> {
   await api.subscribe('org:turns', 'plan:small@1')

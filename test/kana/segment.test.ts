@@ -1,9 +1,8 @@
-import { test, type Test } from 'tap'
+import t, { type Test } from 'tap'
 import { mapSegmentEvents, sweepSegmentEvents } from '../../src/background/segment.ts'
-import { type Api, type Body, openApi } from '../fixtures/api.ts'
+import { type Api, type Body } from '../fixtures/api.ts'
+import { withEachLedger } from '../fixtures/each-ledger.ts'
 import { everyPage } from '../fixtures/pages.ts'
-import { postgresMissing } from '../fixtures/postgres.ts'
-import { redisMissing } from '../fixtures/redis.ts'
 
 const DAY_MS = 86_400_000
 
@@ -183,6 +182,4 @@ async function specification (t: Test, api: Api): Promise<void> {
   }
 }
 
-test('Segment on the embedded ledger', async t => await specification(t, await openApi(t, { on: 'embedded' })))
-
-test('Segment on Postgres and Redis', { skip: postgresMissing || redisMissing }, async t => await specification(t, await openApi(t, { on: 'servers' })))
+withEachLedger(t, 'Segment', specification)

@@ -1,6 +1,7 @@
 import t, { type Test } from 'tap'
 import { purgeDeletedOrgs } from '../../src/background/deleted-orgs.ts'
 import { type Api, type Body, openApi } from '../fixtures/api.ts'
+import { withEachLedger } from '../fixtures/each-ledger.ts'
 import { freshLedger } from '../fixtures/ledger-template.ts'
 import { postgresMissing } from '../fixtures/postgres.ts'
 import { freshRedis, redisMissing } from '../fixtures/redis.ts'
@@ -91,9 +92,7 @@ async function alone (t: Test, api: Api): Promise<void> {
   })
 }
 
-t.test('deleting an org on the embedded ledger', async t => await alone(t, await openApi(t, { on: 'embedded' })))
-
-t.test('deleting an org on Postgres and Redis', SKIP, async t => await alone(t, await openApi(t, { on: 'servers' })))
+withEachLedger(t, 'deleting an org', alone)
 
 t.test('deleting an org that another replica knows', SKIP, async t => {
   const servers = { on: 'servers', databaseUrl: await freshLedger(t), redisUrl: await freshRedis(t) } as const

@@ -1,7 +1,6 @@
-import { test, type Test } from 'tap'
-import { type Api, type Body, openApi } from '../fixtures/api.ts'
-import { postgresMissing } from '../fixtures/postgres.ts'
-import { redisMissing } from '../fixtures/redis.ts'
+import t, { type Test } from 'tap'
+import { type Api, type Body } from '../fixtures/api.ts'
+import { withEachLedger } from '../fixtures/each-ledger.ts'
 
 /** Whose reservation is whose, after two orgs that used the same ids were merged. */
 async function specification (t: Test, api: Api): Promise<void> {
@@ -67,7 +66,4 @@ async function specification (t: Test, api: Api): Promise<void> {
   })
 }
 
-test('reservations of merged orgs on the embedded ledger', async t => await specification(t, await openApi(t, { on: 'embedded' })))
-
-test('reservations of merged orgs on Postgres and Redis', { skip: postgresMissing || redisMissing }, async t =>
-  await specification(t, await openApi(t, { on: 'servers' })))
+withEachLedger(t, 'reservations of merged orgs', specification)

@@ -1,5 +1,6 @@
-import { test } from 'tap'
+import t from 'tap'
 import { type Body, openApi } from '../fixtures/api.ts'
+import { withEachLedger } from '../fixtures/each-ledger.ts'
 import { freshLedger } from '../fixtures/ledger-template.ts'
 import { postgresMissing } from '../fixtures/postgres.ts'
 import { freshRedis, redisMissing } from '../fixtures/redis.ts'
@@ -8,11 +9,9 @@ import { orgMergeSpecification } from './org-merge-specification.ts'
 
 const SKIP = { skip: postgresMissing || redisMissing }
 
-test('merging orgs on the embedded ledger', async t => await orgMergeSpecification(t, await openApi(t, { on: 'embedded' })))
+withEachLedger(t, 'merging orgs', orgMergeSpecification)
 
-test('merging orgs on Postgres and Redis', SKIP, async t => await orgMergeSpecification(t, await openApi(t, { on: 'servers' })))
-
-test('merging orgs that another replica knows', SKIP, async t => {
+t.test('merging orgs that another replica knows', SKIP, async t => {
   const servers = { on: 'servers', databaseUrl: await freshLedger(t), redisUrl: await freshRedis(t) } as const
   const [a, b] = [await openApi(t, servers), await openApi(t, servers)]
   await a.push({ 'plan:pro@0': { features: { 'feature:calls': { tiers: [{ upto: 100 }] } } } })
@@ -27,7 +26,7 @@ test('merging orgs that another replica knows', SKIP, async t => {
   for (const api of [a, b]) t.hasStrict(await api.can('org:kept', 'feature:calls'), { used: 13 })
 })
 
-test('who subscribes an org while it is merged subscribes the one that is kept', SKIP, async t => {
+t.test('who subscribes an org while it is merged subscribes the one that is kept', SKIP, async t => {
   const api = await openApi(t, { on: 'servers' })
   await api.push({ 'plan:pro@0': { features: { 'feature:calls': { tiers: [{ upto: 100 }] } } } })
   for (const org of ['org:kept', 'org:old']) await api.subscribe(org, 'plan:pro@0')

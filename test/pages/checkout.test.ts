@@ -1,7 +1,7 @@
 import t from 'tap'
 import { openApi } from '../fixtures/api.ts'
-import { postgresMissing, postgresProgramsMissing, privatePostgres } from '../fixtures/postgres.ts'
-import { redisMissing } from '../fixtures/redis.ts'
+import { withEachLedger } from '../fixtures/each-ledger.ts'
+import { postgresProgramsMissing, privatePostgres } from '../fixtures/postgres.ts'
 import { checkoutSpecification } from './checkout-specification.ts'
 import { linkFor, pathOf, visitor } from './checkout-visitor.ts'
 
@@ -15,10 +15,7 @@ await api.push({
   'plan:evil@1': { title: HOSTILE, features: { 'feature:<b>"\'&': { title: HOSTILE, base: 1 } } }
 })
 
-t.test('the checkout on the embedded ledger', async t => await checkoutSpecification(t, await openApi(t, { on: 'embedded' })))
-
-t.test('the checkout on Postgres and Redis', { skip: postgresMissing || redisMissing }, async t =>
-  await checkoutSpecification(t, await openApi(t, { on: 'servers' })))
+withEachLedger(t, 'the checkout', checkoutSpecification)
 
 t.test('a changed link is refused with a page that says why, whichever part was changed, and nothing happens', async t => {
   const url = await linkFor(api, 'org:changed', { features: ['plan:free@0'] })

@@ -1,17 +1,13 @@
 import t, { type Test } from 'tap'
-import { type Api, type Body, openApi } from '../fixtures/api.ts'
-import { postgresMissing } from '../fixtures/postgres.ts'
-import { redisMissing } from '../fixtures/redis.ts'
+import { type Api, type Body } from '../fixtures/api.ts'
+import { withEachLedger } from '../fixtures/each-ledger.ts'
 import { PLANS, WINDOW } from './reserving.ts'
 
-for (const on of ['embedded', 'servers'] as const) {
-  t.test(`corrections, ${on}`, { skip: on === 'servers' && (postgresMissing || redisMissing) }, async t => {
-    const api = await openApi(t, { on })
-    await api.on('2024-03-10')
-    await api.push(PLANS)
-    await contract(t, api)
-  })
-}
+withEachLedger(t, 'corrections', async (t, api) => {
+  await api.on('2024-03-10')
+  await api.push(PLANS)
+  await contract(t, api)
+})
 
 /** `+5` reports 5, `=5` clobbers, `-5` takes 5 away; `@3` in the third hour before now. */
 type Told = readonly string[]

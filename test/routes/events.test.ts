@@ -1,16 +1,12 @@
 import t, { type Test } from 'tap'
-import { type Api, type Body, openApi } from '../fixtures/api.ts'
-import { postgresMissing } from '../fixtures/postgres.ts'
-import { redisMissing } from '../fixtures/redis.ts'
+import { type Api, type Body } from '../fixtures/api.ts'
+import { withEachLedger } from '../fixtures/each-ledger.ts'
 
-for (const on of ['embedded', 'servers'] as const) {
-  t.test(`events, ${on}`, { skip: on === 'servers' && (postgresMissing || redisMissing) }, async t => {
-    const api = await openApi(t, { on })
-    await api.on('2024-03-10')
-    await api.push({ 'plan:free@0': { features: { 'feature:calls': { tiers: [{ upto: 10 }] }, 'feature:docs': { tiers: [{}] } } } })
-    await contract(t, api)
-  })
-}
+withEachLedger(t, 'events', async (t, api) => {
+  await api.on('2024-03-10')
+  await api.push({ 'plan:free@0': { features: { 'feature:calls': { tiers: [{ upto: 10 }] }, 'feature:docs': { tiers: [{}] } } } })
+  await contract(t, api)
+})
 
 const ids = ({ events }: Body): string[] => (events as Body[]).map(({ id }) => id as string)
 

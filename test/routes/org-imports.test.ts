@@ -1,15 +1,11 @@
-import { test } from 'tap'
+import t from 'tap'
 import { openApi } from '../fixtures/api.ts'
-import { postgresMissing } from '../fixtures/postgres.ts'
-import { redisMissing } from '../fixtures/redis.ts'
+import { withEachLedger } from '../fixtures/each-ledger.ts'
 import { orgImportSpecification } from './org-imports-specification.ts'
 
-test('files of orgs on the embedded ledger', async t => await orgImportSpecification(t, await openApi(t, { on: 'embedded' })))
+withEachLedger(t, 'files of orgs', orgImportSpecification)
 
-test('files of orgs on Postgres and Redis', { skip: postgresMissing || redisMissing }, async t =>
-  await orgImportSpecification(t, await openApi(t, { on: 'servers' })))
-
-test('a refusal in the middle of a file reaches whoever still sends it', async t => {
+t.test('a refusal in the middle of a file reaches whoever still sends it', async t => {
   // Else the service waits as long at its end for whoever does.
   const api = await openApi(t, { connectionBounds: { drainTimeoutMs: 100 } })
   const address = await api.app.listen({ port: 0 })

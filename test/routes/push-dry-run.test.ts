@@ -1,14 +1,10 @@
 import t, { type Test } from 'tap'
-import { type Api, type Body, openApi } from '../fixtures/api.ts'
-import { postgresMissing } from '../fixtures/postgres.ts'
-import { redisMissing } from '../fixtures/redis.ts'
+import { type Api, type Body } from '../fixtures/api.ts'
+import { withEachLedger } from '../fixtures/each-ledger.ts'
 
 const calls = (upto: number): Body => ({ 'feature:calls': { tiers: [{ upto }] } })
 
-await t.test('a dry run, embedded', async t => await specification(t, await openApi(t, { on: 'embedded' })))
-await t.test('a dry run on Postgres', { skip: postgresMissing || redisMissing }, async t => {
-  await specification(t, await openApi(t, { on: 'servers' }))
-})
+withEachLedger(t, 'a dry run', specification)
 
 async function specification (t: Test, api: Api): Promise<void> {
   const dryRun = async (plans: Body, on = api): Promise<Body> => (await on.post('/v1/push?dryRun=true', { plans })).body

@@ -1,25 +1,21 @@
 import t, { type Test } from 'tap'
-import { type Api, type Body, openApi } from '../fixtures/api.ts'
-import { postgresMissing } from '../fixtures/postgres.ts'
-import { redisMissing } from '../fixtures/redis.ts'
+import { type Api, type Body } from '../fixtures/api.ts'
+import { withEachLedger } from '../fixtures/each-ledger.ts'
 
 let orgs = 0
 
-for (const on of ['embedded', 'servers'] as const) {
-  await t.test(`many reports at once, ${on}`, { skip: on === 'servers' && (postgresMissing || redisMissing) }, async t => {
-    const api = await openApi(t, { on })
-    await api.push({
-      'plan:p@1': {
-        features: {
-          'feature:calls': { tiers: [{ upto: 10 }] },
-          'feature:bytes': { tiers: [{}] },
-          'feature:sso': {}
-        }
+withEachLedger(t, 'many reports at once', async (t, api) => {
+  await api.push({
+    'plan:p@1': {
+      features: {
+        'feature:calls': { tiers: [{ upto: 10 }] },
+        'feature:bytes': { tiers: [{}] },
+        'feature:sso': {}
       }
-    })
-    await specification(t, api)
+    }
   })
-}
+  await specification(t, api)
+})
 
 async function specification (t: Test, api: Api): Promise<void> {
   const newOrg = async (): Promise<string> => {

@@ -1,6 +1,7 @@
 import { Redis } from 'ioredis'
 import t from 'tap'
 import { type Api, openApi } from '../fixtures/api.ts'
+import { withEachLedger } from '../fixtures/each-ledger.ts'
 import { freshLedger } from '../fixtures/ledger-template.ts'
 import { postgresMissing } from '../fixtures/postgres.ts'
 import { freshRedis, redisMissing } from '../fixtures/redis.ts'
@@ -8,17 +9,16 @@ import { holding } from './holding-specification.ts'
 import { PLANS } from './reserving.ts'
 import { settling } from './settling-specification.ts'
 
-t.test('reservations, embedded', async t => {
-  const api = await prepared(await openApi(t, { on: 'embedded' }))
+withEachLedger(t, 'reservations', async (t, api) => {
+  await prepare(api)
   await holding(t, api)
   await settling(t, api)
 })
 
-t.test('reservations, servers', { skip: postgresMissing || redisMissing }, async t => {
+t.test('reservations that another process made', { skip: postgresMissing || redisMissing }, async t => {
   const [databaseUrl, redisUrl] = [await freshLedger(t), await freshRedis(t)]
-  const api = await prepared(await openApi(t, { on: 'servers', databaseUrl, redisUrl }))
-  await holding(t, api)
-  await settling(t, api)
+  const api = await openApi(t, { on: 'servers', databaseUrl, redisUrl })
+  await prepare(api)
 
   await t.test('what is held survives a wipe of Redis and a restart, to its instant', async t => {
     const redis = new Redis(redisUrl)
@@ -52,8 +52,7 @@ t.test('reservations, servers', { skip: postgresMissing || redisMissing }, async
   })
 })
 
-async function prepared (api: Api): Promise<Api> {
+async function prepare (api: Api): Promise<void> {
   await api.on('2024-03-10')
   await api.push(PLANS)
-  return api
 }
