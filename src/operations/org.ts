@@ -22,11 +22,20 @@ export function orgToAsk (stores: Stores, present: Present, name: string, pointe
 
 /** The same, whatever this process last saw. */
 export async function orgFromLedger (stores: Stores, present: Present, name: string, pointer = '?org'): Promise<Org> {
-  const { environment: { name: environment, defaultPlan }, now } = present
-  const org = await available(stores.orgs.load(environment, name))
-  if (org !== undefined) return org
+  return await storedOrg(stores, present, name) ?? unstoredOrg(present, name, await defaultPlanOf(stores, present, pointer))
+}
+
+async function storedOrg ({ orgs }: Stores, { environment }: Present, name: string): Promise<Org | undefined> {
+  return await available(orgs.load(environment.name, name))
+}
+
+/** @throws TollgateError `org_not_found`, of an org that is not stored, where the environment has none */
+async function defaultPlanOf (stores: Stores, { environment: { name, defaultPlan } }: Present, pointer: string): Promise<StoredPlan> {
   if (defaultPlan === null) throw orgNotFound(pointer)
-  const plan = await planNamed(stores, environment, defaultPlan)
+  return await planNamed(stores, name, defaultPlan)
+}
+
+function unstoredOrg ({ environment: { name: environment }, now }: Present, name: string, plan: StoredPlan): Org {
   const facts = {
     key: UNSEEN, environment, name, version: 0, timeZone: 'UTC', createdAt: now, subscriptions: [{ id: 0, ...firstSight(plan, now) }]
   }
@@ -43,11 +52,11 @@ export function orgToCount (stores: Stores, present: Present, name: string, judg
 }
 
 async function orgToStore (stores: Stores, present: Present, name: string, judge: (org: Org) => void): Promise<Org> {
-  const org = await orgFromLedger(stores, present, name, '/org')
-  if (org.key !== UNSEEN) return org
-  judge(org)
-  const { environment: { name: environment, defaultPlan }, now } = present
-  const plan = await planNamed(stores, environment, defaultPlan as string)
+  const stored = await storedOrg(stores, present, name)
+  if (stored !== undefined) return stored
+  const plan = await defaultPlanOf(stores, present, '/org')
+  judge(unstoredOrg(present, name, plan))
+  const { environment: { name: environment }, now } = present
   const changed = await available(stores.subscriptions.change(environment, name, now, async locked => {
     // Somebody else may have been first.
     if (locked.created) await locked.reschedule({ end: [], remove: [], add: [firstSight(plan, now)] }, () => plan)
